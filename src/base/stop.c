@@ -1,0 +1,34 @@
+#include "base/stop.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_flag;
+
+static void on_signal(int number)
+{
+    if (stop_flag)
+        _exit(128 + number);
+    stop_flag = 1;
+}
+
+void stop_install(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = on_signal; /* no SA_RESTART: a blocking read must come back */
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+bool stop_requested(void)
+{
+    return stop_flag != 0;
+}
+
+void stop_request(void)
+{
+    stop_flag = 1;
+}

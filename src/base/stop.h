@@ -1,0 +1,19 @@
+/*
+ * stop.h - the stop flag: set by SIGINT and SIGTERM, read by every long loop. With the log level,
+ * the only mutable global of the program.
+ */
+#ifndef TARE_BASE_STOP_H
+#define TARE_BASE_STOP_H
+
+#include <stdbool.h>
+
+/* Installs the handlers. A second signal ends the program at once. Main thread, once. */
+void stop_install(void);
+
+/* True once the user asked to stop. Any thread. */
+bool stop_requested(void);
+
+/* Sets the flag by hand. */
+void stop_request(void);
+
+#endif
