@@ -27,10 +27,11 @@ static const struct command commands[] = {
 
 static void print_help(FILE *out)
 {
-    (void)fputs("usage: tare COMMAND [options]\n\n"
-                "tare weighs runtimes, precisions and serving layers of one model on this machine.\n"
-                "\ncommands:\n",
-                out);
+    (void)fputs(
+        "usage: tare COMMAND [options]\n\n"
+        "tare weighs runtimes, precisions and serving layers of one model on this machine.\n"
+        "\ncommands:\n",
+        out);
     for (const struct command *c = commands; c->name; c++)
         if (c->summary)
             (void)fprintf(out, "  %-10s %s\n", c->name, c->summary);

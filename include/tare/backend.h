@@ -77,10 +77,10 @@ struct tare_open_options {
 
 /* What open() reports. Times by CLOCK_MONOTONIC. */
 struct tare_open_report {
-    int64_t load_ns;           /* library, model and graph optimisation */
-    int64_t peak_memory_bytes; /* resident growth at its highest, or -1 if unknown */
-    char runtime_version[64];  /* "onnxruntime 1.32.0" */
-    char provider[64];         /* what executes the graph: "CPUExecutionProvider" */
+    int64_t load_ns;             /* library, model and graph optimisation */
+    int64_t peak_memory_bytes;   /* resident growth at its highest, or -1 if unknown */
+    char runtime_version[64];    /* "onnxruntime 1.32.0" */
+    char provider[64];           /* what executes the graph: "CPUExecutionProvider" */
     char executed_precision[32]; /* as read back from the runtime, "" if it can't be read back */
     int32_t threads;             /* as the runtime was told; 0 if its own choice */
 };
@@ -116,16 +116,16 @@ struct tare_backend {
     uint32_t abi_minor;   /* TARE_BACKEND_ABI_MINOR */
     uint32_t struct_size; /* sizeof(struct tare_backend) as the plugin was compiled */
     uint32_t capabilities;
-    const char *name;    /* "onnxruntime": unique, [a-z0-9_-] */
-    const char *summary; /* one line, lower case */
+    const char *name;                       /* "onnxruntime": unique, [a-z0-9_-] */
+    const char *summary;                    /* one line, lower case */
     const struct tare_option_info *options; /* its own option table, or NULL */
     size_t state_bytes; /* for stateful models: bytes of state a sequence, 0 if none or unknown */
 
     /*
-     * Required. Is the runtime usable on this machine? TARE_OK: yes, and note (note_bytes long) says
-     * which version. TARE_ABSENT: not here, and err says what is missing and the command that gets
-     * it. TARE_BROKEN: here but unusable, and err says why. Never crashes, never blocks over 5 s.
-     * Any thread.
+     * Required. Is the runtime usable on this machine? TARE_OK: yes, and note (note_bytes long)
+     * says which version. TARE_ABSENT: not here, and err says what is missing and the command that
+     * gets it. TARE_BROKEN: here but unusable, and err says why. Never crashes, never blocks over 5
+     * s. Any thread.
      */
     enum tare_status (*probe)(char *note, size_t note_bytes, struct tare_err *err);
 

@@ -29,8 +29,9 @@ enum tare_dtype {
     TARE_UINT16 = 10,
     TARE_UINT32 = 11,
     TARE_UINT64 = 12,
-    TARE_BOOL = 13,  /* one byte an element */
-    TARE_BYTES = 14, /* strings of bytes: 4-byte little-endian length, then the bytes, per element */
+    TARE_BOOL = 13, /* one byte an element */
+    TARE_BYTES =
+        14, /* strings of bytes: 4-byte little-endian length, then the bytes, per element */
 };
 
 enum tare_memory_kind {
@@ -88,8 +89,8 @@ __attribute__((unused)) static size_t tare_dtype_bytes(enum tare_dtype dtype)
 /* The name that KServe v2 and Triton use ("FP32", "BYTES"); "NONE" for an unknown dtype. */
 __attribute__((unused)) static const char *tare_dtype_name(enum tare_dtype dtype)
 {
-    static const char *const names[] = {"NONE",   "FP64",   "FP32",  "FP16",  "BF16",
-                                        "INT8",   "INT16",  "INT32", "INT64", "UINT8",
+    static const char *const names[] = {"NONE",   "FP64",   "FP32",   "FP16",  "BF16",
+                                        "INT8",   "INT16",  "INT32",  "INT64", "UINT8",
                                         "UINT16", "UINT32", "UINT64", "BOOL",  "BYTES"};
 
     return (unsigned)dtype < sizeof(names) / sizeof(names[0]) ? names[dtype] : "NONE";

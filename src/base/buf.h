@@ -40,7 +40,8 @@ void buf_append(struct buf *buf, const void *bytes, size_t count);
 void buf_append_text(struct buf *buf, const char *text);
 void buf_append_char(struct buf *buf, char byte);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_vprintf(struct buf *buf, const char *format, va_list args);
+void buf_vprintf(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* Room for count more bytes at the end: returns where they go, NULL on error. The caller then adds
  * what it wrote to size itself through buf_commit(). */

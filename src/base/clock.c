@@ -42,7 +42,10 @@ static int compare_int64(const void *a, const void *b)
 
 int64_t clock_cost_ps(void)
 {
-    enum { ROUNDS = 31, CALLS = 1000 };
+    enum {
+        ROUNDS = 31,
+        CALLS = 1000
+    };
     int64_t rounds[ROUNDS];
 
     for (int i = 0; i < ROUNDS; i++) {

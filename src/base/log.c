@@ -15,8 +15,8 @@ enum log_level log_get_level(void)
     return current_level;
 }
 
-__attribute__((format(printf, 2, 0))) static void write_line(const char *prefix,
-                                                             const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void write_line(const char *prefix, const char *format,
+                                                             va_list args)
 {
     char line[2048];
 

@@ -7,7 +7,12 @@
 #ifndef TARE_BASE_LOG_H
 #define TARE_BASE_LOG_H
 
-enum log_level { LOG_QUIET = 0, LOG_WARN = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
+enum log_level {
+    LOG_QUIET = 0,
+    LOG_WARN = 1,
+    LOG_INFO = 2,
+    LOG_DEBUG = 3
+};
 
 /* Default LOG_INFO. */
 void log_set_level(enum log_level level);

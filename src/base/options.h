@@ -47,24 +47,24 @@ struct option_list {
 struct option_info {
     enum option_kind kind;
     const char *name;
-    char letter;         /* 0: none */
-    const char *value;   /* what the value is called in help: "FILE"; NULL for flags */
-    const char *help;    /* one line, lower case */
+    char letter;          /* 0: none */
+    const char *value;    /* what the value is called in help: "FILE"; NULL for flags */
+    const char *help;     /* one line, lower case */
     const char *fallback; /* the documented default as text; NULL: not shown */
-    const char *choices; /* OPTION_CHOICE: "a|b|c" */
-    double min, max;     /* OPTION_INT and OPTION_NUMBER; equal: no range */
+    const char *choices;  /* OPTION_CHOICE: "a|b|c" */
+    double min, max;      /* OPTION_INT and OPTION_NUMBER; equal: no range */
     size_t offset;
 };
 
 struct options_usage {
-    const char *command; /* "export" */
+    const char *command;  /* "export" */
     const char *operands; /* "MODEL.pt" */
-    const char *summary; /* one line, lower case */
-    const char *details; /* further lines, or NULL */
+    const char *summary;  /* one line, lower case */
+    const char *details;  /* further lines, or NULL */
 };
 
 struct options_result {
-    const char **operands; /* points into argv, which is permuted */
+    char **operands; /* points into argv, which is permuted */
     size_t operand_count;
     bool help; /* --help was seen; nothing else was checked */
 };

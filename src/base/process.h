@@ -19,7 +19,7 @@
 #include "tare/status.h"
 
 #define PROCESS_CHANNEL_FD 3 /* in the child: the control channel */
-#define PROCESS_SHARED_FD 4  /* in the child: the shared memory, if one was passed */
+#define PROCESS_SHARED_FD  4 /* in the child: the shared memory, if one was passed */
 
 struct process {
     pid_t pid;      /* 0: not running */
@@ -32,9 +32,10 @@ struct process {
 
 struct process_options {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up on PATH unless it has a '/' */
-    const char *const *env;  /* "NAME=value" to add or replace; "NAME" alone removes it; NULL: none */
-    int shared_fd;           /* becomes PROCESS_SHARED_FD in the child; -1: none */
-    bool own_group;          /* Ctrl-C at the terminal does not reach the child */
+    const char *const
+        *env;       /* "NAME=value" to add or replace; "NAME" alone removes it; NULL: none */
+    int shared_fd;  /* becomes PROCESS_SHARED_FD in the child; -1: none */
+    bool own_group; /* Ctrl-C at the terminal does not reach the child */
 };
 
 /* Starts a child. On error nothing is held. On success process_release() it. */

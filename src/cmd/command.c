@@ -44,8 +44,7 @@ int command_usage(const char *name, const char *format, ...)
 int command_finish(const char *name, int exit_code)
 {
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        (void)fprintf(stderr, "tare %s: cannot write standard output: %s\n", name,
-                      strerror(errno));
+        (void)fprintf(stderr, "tare %s: cannot write standard output: %s\n", name, strerror(errno));
         return exit_code == EXIT_OK ? EXIT_FAILED : exit_code;
     }
     return exit_code;

@@ -35,6 +35,7 @@ static const char *check_skip_reason;
         }                                                                                          \
     } while (0)
 
+/* The call names its error parameter `err`, which this macro provides. */
 #define CHECK_OK(call)                                                                             \
     do {                                                                                           \
         struct tare_err check_err = TARE_ERR_INIT;                                                 \
