@@ -12,25 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/json_read.h"
 #include "tare/status.h"
 
 struct json_tree;
 struct json_value;
 
-enum json_type {
-    JSON_NONE, /* NULL was passed */
-    JSON_NULL,
-    JSON_BOOL,
-    JSON_NUMBER,
-    JSON_TEXT,
-    JSON_ARRAY,
-    JSON_OBJECT,
-};
-
 /*
  * Parses one document of size bytes (RFC 8259; nesting at most 64, text need not end in a NUL;
  * anything but white space after it is an error). Fails with TARE_BADDATA naming line and column,
- * with TARE_LIMIT over 64 MiB. On success *tree is freed with json_free().
+ * with TARE_LIMIT over 64 MiB or 4 million values. A text must be UTF-8 without \u0000. On success
+ * *tree is freed with json_free().
  */
 enum tare_status json_parse(const char *text, size_t size, struct json_tree **tree,
                             struct tare_err *err);
