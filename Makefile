@@ -22,6 +22,7 @@ PROTOS := $(wildcard src/*/*.proto)
 PROTO_C := $(PROTOS:src/%.proto=$(BUILD)/gen/%.pb-c.c)
 PLUGINS := $(notdir $(patsubst %/,%,$(wildcard plugins/*/)))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+FIXTURES := $(patsubst tests/fixtures/%.c,%,$(wildcard tests/fixtures/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 LIB_OBJECTS := $(LIBRARY:%.c=$(BUILD)/obj/%.o) $(PROTO_C:.c=.o)
@@ -67,12 +68,20 @@ $(foreach p,$(PLUGINS),$(eval $(call plugin_rule,$(p))))
 
 # --- tests ---------------------------------------------------------------------------------------
 
+# Tests find the plugins and their own fixtures through these.
+$(BUILD)/obj/tests/%.o: TARE_CFLAGS += -DTEST_BIN='"$(abspath $(BIN))"' \
+	-DTEST_BUILD='"$(abspath $(BUILD))"'
+
+$(BUILD)/fixtures/%.so: $(BUILD)/obj/tests/fixtures/%.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -shared $(LDFLAGS) $< -o $@
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) -pthread $(LDFLAGS) $< $(LIB) $(LDLIBS) -o $@
 
 .PHONY: unit
-unit: $(UNIT:%=$(BUILD)/tests/unit/%)
+unit: $(UNIT:%=$(BUILD)/tests/unit/%) $(FIXTURES:%=$(BUILD)/fixtures/%.so) plugins
 
 -include tools/targets.mk
 

@@ -24,6 +24,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "tare/status.h"
 #include "tare/tensor.h"
@@ -74,6 +76,28 @@ struct tare_open_options {
     const struct tare_option_value *options; /* option_count of them */
     size_t option_count;
 };
+
+/* The value of an option: as the user set it, else the table's fallback, else "". */
+__attribute__((unused)) static const char *tare_option_text(const struct tare_open_options *options,
+                                                            const struct tare_option_info *table,
+                                                            const char *name)
+{
+    for (size_t i = 0; i < options->option_count; i++)
+        if (strcmp(options->options[i].name, name) == 0)
+            return options->options[i].value;
+    for (; table->name; table++)
+        if (strcmp(table->name, name) == 0)
+            return table->fallback ? table->fallback : "";
+    return "";
+}
+
+/* The same as a number, for TARE_OPTION_INT and TARE_OPTION_BOOL. */
+__attribute__((unused)) static int64_t tare_option_int(const struct tare_open_options *options,
+                                                       const struct tare_option_info *table,
+                                                       const char *name)
+{
+    return strtoll(tare_option_text(options, table, name), NULL, 10);
+}
 
 /* What open() reports. Times by CLOCK_MONOTONIC. */
 struct tare_open_report {
@@ -151,8 +175,10 @@ struct tare_backend {
      * and again whenever an address or a shape changes. The structs are copied by the plugin except
      * for their data, which stays the caller's and must stay valid until the next bind or close. A
      * plugin writes outputs in place; where an output's actual shape differs from what was bound
-     * (dynamic dimensions) it is read with bound_shape(). Fails with TARE_INVALID if a shape, dtype
-     * or capacity does not fit, TARE_UNSUPPORTED for a memory kind it can't use.
+     * (dynamic dimensions) it is read with bound_shape(). An output whose data is NULL has a shape
+     * that nobody knows yet: the runtime places it where it likes, and after one run bound_shape()
+     * says what to bind. Fails with TARE_INVALID if a shape, dtype or capacity does not fit,
+     * TARE_UNSUPPORTED for a memory kind it can't use and for an unknown shape without bound_shape.
      */
     enum tare_status (*bind)(struct tare_session *session, const struct tare_tensor *inputs,
                              size_t input_count, const struct tare_tensor *outputs,
@@ -186,6 +212,15 @@ struct tare_backend {
     /* TARE_CAP_STATEFUL. Forgets a sequence's state; sequence_id 0 forgets all. */
     enum tare_status (*state_reset)(struct tare_session *session, uint64_t sequence_id,
                                     struct tare_err *err);
+
+    /*
+     * Optional. Memory that the session reaches without a copy (shared with a worker process,
+     * pinned for a device) and that the host can read and write: fills tensor's data, aligned to 64
+     * bytes and zeroed, capacity_bytes (at least size_bytes), memory and device_id. It belongs to
+     * the session until close(). NULL: any host memory will do.
+     */
+    enum tare_status (*allocate)(struct tare_session *session, size_t size_bytes,
+                                 struct tare_tensor *tensor, struct tare_err *err);
 };
 
 /* The one symbol that a plugin exports. */

@@ -1,0 +1,87 @@
+/*
+ * session.h - one model, opened and ready to run: the session of a plugin with tensors for one
+ * batch, allocated, zeroed and bound. Bench, predict and eval all run models through it.
+ *
+ * What a plugin says of its tensors is checked here before anyone relies on it: names end, ranks,
+ * types and sizes are in range.
+ *
+ * Dynamic dimensions: an input's first one becomes the batch; any other needs a shape from the
+ * caller. An output's first one becomes the batch if some input's first one is dynamic; where an
+ * output's shape is still unknown, one run at opening time finds it.
+ *
+ * Threads: a session belongs to one thread at a time.
+ */
+#ifndef TARE_BACKEND_SESSION_H
+#define TARE_BACKEND_SESSION_H
+
+#include "backend/loader.h"
+
+#define BACKEND_TENSORS_MAX      256               /* inputs, and outputs, of a model */
+#define BACKEND_TENSOR_BYTES_MAX ((size_t)4 << 30) /* of one tensor */
+
+/* The whole shape of one input, by name. */
+struct backend_shape {
+    const char *name;
+    int32_t rank;
+    int64_t shape[TARE_MAX_RANK];
+};
+
+/* Zero is the default of every field. Strings belong to the caller. */
+struct backend_session_options {
+    const char *model_path;                  /* may be NULL for a backend with TARE_CAP_NO_MODEL */
+    const char *device;                      /* NULL: "cpu" */
+    const char *precision;                   /* NULL: "fp32" */
+    int32_t threads;                         /* intra-op; 0: the runtime's default */
+    int32_t batch;                           /* 0: 1 */
+    const struct tare_option_value *options; /* the backend's own, see backend_options.h */
+    size_t option_count;
+    const struct backend_shape *shapes;
+    size_t shape_count;
+};
+
+struct backend_session;
+
+/*
+ * Opens a model on a probed backend, which must outlive the session. On success the caller owns
+ * *session and closes it; on error it is NULL. TARE_INVALID if an option is not in the backend's
+ * table or out of range, a dynamic dimension has no size, a given shape does not fit the model, or
+ * the model's batch is fixed at another number; TARE_BROKEN if the plugin's answers make no sense;
+ * otherwise the plugin's error.
+ */
+enum tare_status backend_session_open(const struct backend *backend,
+                                      const struct backend_session_options *options,
+                                      struct backend_session **session, struct tare_err *err);
+
+/* Frees the session and its tensors. NULL is allowed. */
+void backend_session_close(struct backend_session *session);
+
+/* What open() reported; every text ends. Belongs to the session. */
+const struct tare_open_report *backend_session_report(const struct backend_session *session);
+
+/* Number of inputs or outputs. */
+size_t backend_session_count(const struct backend_session *session, bool inputs);
+
+/* What the model says of one of them; NULL past the end. Belongs to the session. */
+const struct tare_tensor_info *backend_session_info(const struct backend_session *session,
+                                                    bool inputs, size_t index);
+
+/*
+ * The bound tensor of that input or output; NULL past the end. Belongs to the session. Write an
+ * input's data between runs, read an output's data after one. Change nothing else.
+ */
+struct tare_tensor *backend_session_tensor(struct backend_session *session, bool inputs,
+                                           size_t index);
+
+/* The index of the input or output of that name; -1 if there is none. */
+int backend_session_find(const struct backend_session *session, bool inputs, const char *name);
+
+/* One inference; request and timing may be NULL. Allocates, locks and logs nothing itself. */
+enum tare_status backend_session_run(struct backend_session *session,
+                                     const struct tare_request *request, struct tare_timing *timing,
+                                     struct tare_err *err);
+
+/* The shape that an output had in the last run; shape has TARE_MAX_RANK places. */
+enum tare_status backend_session_output_shape(struct backend_session *session, size_t index,
+                                              int32_t *rank, int64_t *shape, struct tare_err *err);
+
+#endif
