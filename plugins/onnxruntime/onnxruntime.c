@@ -1,0 +1,38 @@
+/*
+ * onnxruntime.c - ONNX Runtime through its C API: the "direct" layer. Inputs and outputs are bound
+ * once, so that a run copies nothing. The library is found at run time; see ort_api.h.
+ */
+#include "ort_session.h"
+
+static enum tare_status ort_probe(char *note, size_t note_bytes, struct tare_err *err)
+{
+    struct ort_api api;
+    enum tare_status status = ort_api_load("", &api, err);
+
+    if (status == TARE_OK)
+        (void)snprintf(note, note_bytes, "onnxruntime %s (C API %u)", api.release, api.version);
+    return status;
+}
+
+TARE_EXPORT const struct tare_backend *tare_backend_entry(void);
+
+const struct tare_backend *tare_backend_entry(void)
+{
+    static const struct tare_backend backend = {
+        .abi_major = TARE_BACKEND_ABI_MAJOR,
+        .abi_minor = TARE_BACKEND_ABI_MINOR,
+        .struct_size = sizeof(struct tare_backend),
+        .name = "onnxruntime",
+        .summary = "ONNX Runtime through its C API, on the CPU",
+        .options = ort_options,
+        .probe = ort_probe,
+        .open = ort_open,
+        .close = ort_close,
+        .describe = ort_describe,
+        .bind = ort_bind,
+        .run = ort_run,
+        .bound_shape = ort_bound_shape,
+    };
+
+    return &backend;
+}

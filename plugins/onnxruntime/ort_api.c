@@ -1,0 +1,260 @@
+#include "ort_api.h"
+
+#include <ctype.h>
+#include <dlfcn.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+/* The library's one exported symbol gives this. */
+struct ort_api_base {
+    const void *(*get_api)(uint32_t version);
+    const char *(*get_version_string)(void);
+};
+
+/* Index in the library's table, and where the function goes in ours. */
+struct slot {
+    size_t index, offset;
+};
+
+#define SLOT(index, field)                                                                         \
+    {                                                                                              \
+        index, offsetof(struct ort_api, field)                                                     \
+    }
+
+static const struct slot slots[] = {
+    SLOT(1, get_error_code),
+    SLOT(2, get_error_message),
+    SLOT(3, create_env),
+    SLOT(7, create_session),
+    SLOT(10, create_session_options),
+    SLOT(13, set_execution_mode),
+    SLOT(14, enable_profiling),
+    SLOT(17, disable_mem_pattern),
+    SLOT(19, disable_cpu_mem_arena),
+    SLOT(23, set_graph_optimization_level),
+    SLOT(24, set_intra_op_num_threads),
+    SLOT(25, set_inter_op_num_threads),
+    SLOT(30, get_input_count),
+    SLOT(31, get_output_count),
+    SLOT(33, get_input_type_info),
+    SLOT(34, get_output_type_info),
+    SLOT(36, get_input_name),
+    SLOT(37, get_output_name),
+    SLOT(39, create_run_options),
+    SLOT(49, create_tensor_with_data),
+    SLOT(51, get_tensor_data),
+    SLOT(55, cast_to_tensor_info),
+    SLOT(60, get_element_type),
+    SLOT(61, get_rank),
+    SLOT(62, get_dimensions),
+    SLOT(65, get_tensor_shape),
+    SLOT(69, create_cpu_memory_info),
+    SLOT(76, allocator_free),
+    SLOT(78, get_default_allocator),
+    SLOT(92, release_env),
+    SLOT(93, release_status),
+    SLOT(94, release_memory_info),
+    SLOT(95, release_session),
+    SLOT(96, release_value),
+    SLOT(97, release_run_options),
+    SLOT(98, release_type_info),
+    SLOT(99, release_shape_info),
+    SLOT(100, release_session_options),
+    SLOT(110, end_profiling),
+    SLOT(130, add_session_config_entry),
+    SLOT(133, run_with_binding),
+    SLOT(134, create_binding),
+    SLOT(135, release_binding),
+    SLOT(136, bind_input),
+    SLOT(137, bind_output),
+    SLOT(138, bind_output_to_device),
+    SLOT(140, get_bound_outputs),
+    SLOT(141, clear_bound_inputs),
+    SLOT(142, clear_bound_outputs),
+};
+
+#define SLOT_HAS_SHAPE 390
+
+static void copy_slot(const void *table, size_t index, void *field)
+{
+    memcpy(field, (const char *)table + index * sizeof(void (*)(void)), sizeof(void (*)(void)));
+}
+
+/* The wheel's library in this installation's own Python environment. */
+static bool find_in_venv(char *path, size_t path_bytes)
+{
+    char home[FILE_MAX_PATH], pattern[FILE_MAX_PATH];
+    glob_t found;
+    bool hit;
+
+    if (file_home(home, sizeof(home), NULL) != TARE_OK ||
+        file_join(pattern, sizeof(pattern), home,
+                  ".deps/venv/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*",
+                  NULL) != TARE_OK)
+        return false;
+    hit = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0 &&
+          strlen(found.gl_pathv[0]) < path_bytes;
+    if (hit)
+        (void)snprintf(path, path_bytes, "%s", found.gl_pathv[0]);
+    globfree(&found);
+    return hit;
+}
+
+static enum tare_status find_library(const char *asked, struct ort_api *api, struct tare_err *err)
+{
+    const char *variable = getenv("TARE_ONNXRUNTIME");
+    const char *named = asked[0] ? asked : variable && variable[0] ? variable : NULL;
+
+    if (named) {
+        if (!file_exists(named))
+            return tare_fail(err, TARE_ABSENT, "no ONNX Runtime at '%s' (%s)", named,
+                             asked[0] ? "option library" : "TARE_ONNXRUNTIME");
+        (void)snprintf(api->library, sizeof(api->library), "%s", named);
+    } else if (!find_in_venv(api->library, sizeof(api->library))) {
+        (void)snprintf(api->library, sizeof(api->library), "libonnxruntime.so");
+    }
+    return TARE_OK;
+}
+
+/* Release 1.N offers API version N at most; asking for more makes the library print a complaint. */
+static uint32_t newest_version(const char *release)
+{
+    char *end;
+    unsigned long major = strtoul(release, &end, 10), minor;
+
+    if (major != 1 || *end != '.')
+        return ORT_API_OLDEST;
+    minor = strtoul(end + 1, NULL, 10);
+    return minor < 1000 ? (uint32_t)minor : ORT_API_OLDEST;
+}
+
+static enum tare_status load_table(const struct ort_api_base *base, struct ort_api *api,
+                                   struct tare_err *err)
+{
+    const void *table = NULL;
+    uint32_t version;
+
+    (void)snprintf(api->release, sizeof(api->release), "%s", base->get_version_string());
+    version = newest_version(api->release);
+    if (version < ORT_API_OLDEST)
+        return tare_fail(err, TARE_BROKEN, "'%s' is ONNX Runtime %s, need 1.%d or newer",
+                         api->library, api->release, ORT_API_OLDEST);
+    while (!table && version >= ORT_API_OLDEST)
+        table = base->get_api(version--);
+    if (!table)
+        return tare_fail(err, TARE_BROKEN,
+                         "'%s' is ONNX Runtime %s, which offers no API version of %d or more",
+                         api->library, api->release, ORT_API_OLDEST);
+    api->version = version + 1;
+    for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
+        copy_slot(table, slots[i].index, (char *)api + slots[i].offset);
+    if (api->version >= ORT_API_HAS_SHAPE)
+        copy_slot(table, SLOT_HAS_SHAPE, &api->has_shape);
+    return TARE_OK;
+}
+
+enum tare_status ort_api_load(const char *library, struct ort_api *api, struct tare_err *err)
+{
+    const struct ort_api_base *(*get_base)(void);
+    const struct ort_api_base *base;
+    enum tare_status status;
+    void *handle, *symbol;
+
+    memset(api, 0, sizeof(*api));
+    status = find_library(library, api, err);
+    if (status != TARE_OK)
+        return status;
+    handle = dlopen(api->library, RTLD_NOW | RTLD_LOCAL);
+    if (!handle && !strchr(api->library, '/'))
+        return tare_fail(err, TARE_ABSENT,
+                         "no ONNX Runtime on this machine: 'pip install onnxruntime' into "
+                         ".deps/venv, or set TARE_ONNXRUNTIME to its libonnxruntime.so");
+    if (!handle)
+        return tare_fail(err, TARE_BROKEN, "cannot load ONNX Runtime: %s", dlerror());
+    symbol = dlsym(handle, "OrtGetApiBase");
+    if (!symbol)
+        return tare_fail(err, TARE_BROKEN, "'%s' is not ONNX Runtime: it has no OrtGetApiBase",
+                         api->library);
+    memcpy(&get_base, &symbol, sizeof(get_base));
+    base = get_base();
+    if (!base)
+        return tare_fail(err, TARE_BROKEN, "'%s' gives no API", api->library);
+    return load_table(base, api, err);
+}
+
+/*
+ * The library's messages may begin with where in its source they arose:
+ *     /build/core/graph/model.cc:179 onnxruntime::Model::Model(onnx::ModelProto&&, ...) Text
+ * Finds the text after such a location; the whole text if there is none.
+ */
+static const char *after_location(const char *text)
+{
+    const char *at = strstr(text, ".cc:");
+    int depth = 0;
+
+    if (!at)
+        at = strstr(text, ".h:");
+    at = at ? strchr(at, ' ') : NULL;
+    at = at ? strchr(at, '(') : NULL;
+    for (; at && *at; at++) {
+        depth += *at == '(' || *at == '[';
+        depth -= *at == ')' || *at == ']';
+        if (depth == 0 && *at == ' ' && strncmp(at, " const ", 7) != 0 && strncmp(at, " [", 2) != 0)
+            return at[1] ? at + 1 : text;
+    }
+    return text;
+}
+
+/* Copies text as one line: runs of white space and control characters become one space. */
+static void copy_line(char *out, size_t out_bytes, const char *text)
+{
+    size_t length = 0;
+
+    for (; *text && length + 1 < out_bytes; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c > ' ' && c != 127)
+            out[length++] = (char)c;
+        else if (length > 0 && out[length - 1] != ' ')
+            out[length++] = ' ';
+    }
+    while (length > 0 && (out[length - 1] == ' ' || out[length - 1] == '.'))
+        length--;
+    out[length] = '\0';
+}
+
+static enum tare_status status_of(int code)
+{
+    switch (code) {
+    case ORT_ERROR_NO_FILE:
+        return TARE_ABSENT;
+    case ORT_ERROR_NO_MODEL:
+    case ORT_ERROR_PROTOBUF:
+    case ORT_ERROR_GRAPH:
+        return TARE_BADDATA;
+    case ORT_ERROR_NOT_IMPLEMENTED:
+        return TARE_UNSUPPORTED;
+    default:
+        return TARE_FAILED;
+    }
+}
+
+enum tare_status ort_api_check(const struct ort_api *api, ort_result result, const char *what,
+                               struct tare_err *err)
+{
+    enum tare_status status;
+    char text[400];
+
+    if (!result)
+        return TARE_OK;
+    status = status_of(api->get_error_code(result));
+    copy_line(text, sizeof(text), after_location(api->get_error_message(result)));
+    text[0] = (char)((isupper((unsigned char)text[0]) && islower((unsigned char)text[1]))
+                         ? tolower((unsigned char)text[0])
+                         : text[0]);
+    api->release_status(result);
+    return tare_fail(err, status, "%s: %s", what, text);
+}

@@ -1,0 +1,337 @@
+#include "ort_session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/process.h"
+
+#define TENSORS_MAX 256
+
+const struct tare_option_info ort_options[] = {
+    {"library", "path of libonnxruntime.so (default: found)", TARE_OPTION_TEXT, "", 0, 0, NULL},
+    {"provider", "execution provider", TARE_OPTION_TEXT, "cpu", 0, 0, NULL},
+    {"spinning", "whether idle threads spin between runs", TARE_OPTION_CHOICE, "default", 0, 0,
+     "default|off"},
+    {"optimization", "graph optimisation level", TARE_OPTION_CHOICE, "all", 0, 0,
+     "none|basic|extended|all"},
+    {"execution", "order of independent nodes", TARE_OPTION_CHOICE, "sequential", 0, 0,
+     "sequential|parallel"},
+    {"inter_op_threads", "threads for independent nodes (execution=parallel)", TARE_OPTION_INT, "1",
+     1, 1024, NULL},
+    {"memory_pattern", "plan memory from the first run", TARE_OPTION_BOOL, "1", 0, 1, NULL},
+    {"arena", "keep freed memory for the next run", TARE_OPTION_BOOL, "1", 0, 1, NULL},
+    {0},
+};
+
+/* Pairs of dtype and TensorProto.DataType of onnx.proto, which the library's numbers repeat. */
+static const struct {
+    enum tare_dtype dtype;
+    int element_type;
+} element_types[] = {
+    {TARE_FP32, 1},  {TARE_UINT8, 2},   {TARE_INT8, 3},    {TARE_UINT16, 4}, {TARE_INT16, 5},
+    {TARE_INT32, 6}, {TARE_INT64, 7},   {TARE_BYTES, 8},   {TARE_BOOL, 9},   {TARE_FP16, 10},
+    {TARE_FP64, 11}, {TARE_UINT32, 12}, {TARE_UINT64, 13}, {TARE_BF16, 16},
+};
+
+#define ELEMENT_TYPES (sizeof(element_types) / sizeof(element_types[0]))
+
+int ort_element_type(enum tare_dtype dtype)
+{
+    for (size_t i = 0; i < ELEMENT_TYPES; i++)
+        if (element_types[i].dtype == dtype)
+            return element_types[i].element_type;
+    return 0;
+}
+
+enum tare_dtype ort_dtype(int element_type)
+{
+    for (size_t i = 0; i < ELEMENT_TYPES; i++)
+        if (element_types[i].element_type == element_type)
+            return element_types[i].dtype;
+    return TARE_DTYPE_NONE;
+}
+
+/* A name that the user chose, as the number the library wants; the options are checked before. */
+static int choice_number(const struct tare_open_options *options, const char *name)
+{
+    static const struct {
+        const char *choice;
+        int number;
+    } numbers[] = {{"none", 0}, {"basic", 1},      {"extended", 2},
+                   {"all", 99}, {"sequential", 0}, {"parallel", 1}};
+    const char *value = tare_option_text(options, ort_options, name);
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (strcmp(numbers[i].choice, value) == 0)
+            return numbers[i].number;
+    return 0;
+}
+
+static enum tare_status check_device(const struct tare_open_options *options, struct tare_err *err)
+{
+    const char *provider = tare_option_text(options, ort_options, "provider");
+
+    if (strcmp(provider, "cpu") != 0)
+        return tare_fail(err, TARE_UNSUPPORTED,
+                         "execution provider '%s' is not supported by this plugin, only cpu is",
+                         provider);
+    if (strcmp(options->device, "cpu") != 0)
+        return tare_fail(err, TARE_UNSUPPORTED, "provider cpu cannot use device '%s', need cpu",
+                         options->device);
+    return TARE_OK;
+}
+
+static enum tare_status configure(const struct ort_api *api,
+                                  const struct tare_open_options *options,
+                                  struct ort_session_options *to, struct tare_err *err)
+{
+    const char *what = "cannot set the session's options";
+    bool spinning = strcmp(tare_option_text(options, ort_options, "spinning"), "off") != 0;
+    int64_t inter = tare_option_int(options, ort_options, "inter_op_threads");
+    ort_result result = NULL;
+
+    if (options->threads > 0)
+        result = api->set_intra_op_num_threads(to, options->threads);
+    if (!result)
+        result = api->set_inter_op_num_threads(to, (int)inter);
+    if (!result)
+        result = api->set_graph_optimization_level(to, choice_number(options, "optimization"));
+    if (!result)
+        result = api->set_execution_mode(to, choice_number(options, "execution"));
+    if (!result && !spinning)
+        result = api->add_session_config_entry(to, "session.intra_op.allow_spinning", "0");
+    if (!result && !spinning)
+        result = api->add_session_config_entry(to, "session.inter_op.allow_spinning", "0");
+    if (!result && !tare_option_int(options, ort_options, "memory_pattern"))
+        result = api->disable_mem_pattern(to);
+    if (!result && !tare_option_int(options, ort_options, "arena"))
+        result = api->disable_cpu_mem_arena(to);
+    return ort_api_check(api, result, what, err);
+}
+
+static enum tare_status read_shape(const struct ort_api *api, const struct ort_shape_info *shape,
+                                   struct tare_tensor_info *info, struct tare_err *err)
+{
+    const char *what = "cannot read a tensor's shape";
+    size_t rank = 0;
+    int type = 0;
+    enum tare_status status = ort_api_check(api, api->get_element_type(shape, &type), what, err);
+
+    if (status == TARE_OK)
+        status = ort_api_check(api, api->get_rank(shape, &rank), what, err);
+    if (status != TARE_OK)
+        return status;
+    info->dtype = ort_dtype(type);
+    if (info->dtype == TARE_DTYPE_NONE || info->dtype == TARE_BYTES)
+        return tare_fail(err, TARE_UNSUPPORTED, "tensor '%s' has ONNX element type %d, %s",
+                         info->name, type, "need a number type of 8 bits or more");
+    if (rank > TARE_MAX_RANK)
+        return tare_fail(err, TARE_UNSUPPORTED, "tensor '%s' has rank %zu, need at most %d",
+                         info->name, rank, TARE_MAX_RANK);
+    info->rank = (int32_t)rank;
+    if (api->has_shape && !api->has_shape(shape)) {
+        info->rank = 1; /* nothing is known: one run will tell */
+        info->shape[0] = -1;
+        return TARE_OK;
+    }
+    return ort_api_check(api, api->get_dimensions(shape, info->shape, rank), what, err);
+}
+
+static enum tare_status read_name(const struct tare_session *session, bool inputs, size_t index,
+                                  struct tare_tensor_info *info, struct tare_err *err)
+{
+    const struct ort_api *api = &session->api;
+    enum tare_status status;
+    char *name = NULL;
+    ort_result result =
+        inputs ? api->get_input_name(session->session, index, session->allocator, &name)
+               : api->get_output_name(session->session, index, session->allocator, &name);
+    size_t length;
+
+    status = ort_api_check(api, result, "cannot read a tensor's name", err);
+    if (status != TARE_OK)
+        return status;
+    length = strlen(name);
+    if (length >= sizeof(info->name))
+        status = tare_fail(err, TARE_UNSUPPORTED,
+                           "tensor '%.40s...' has a name of %zu bytes, need at most %zu", name,
+                           length, sizeof(info->name) - 1);
+    else
+        memcpy(info->name, name, length + 1);
+    api->release_status(api->allocator_free(session->allocator, name));
+    return status;
+}
+
+static enum tare_status read_info(const struct tare_session *session, bool inputs, size_t index,
+                                  struct tare_tensor_info *info, struct tare_err *err)
+{
+    const struct ort_api *api = &session->api;
+    const struct ort_shape_info *shape = NULL;
+    struct ort_type_info *type = NULL;
+    enum tare_status status = read_name(session, inputs, index, info, err);
+    ort_result result;
+
+    if (status != TARE_OK)
+        return status;
+    result = inputs ? api->get_input_type_info(session->session, index, &type)
+                    : api->get_output_type_info(session->session, index, &type);
+    if (!result)
+        result = api->cast_to_tensor_info(type, &shape);
+    status = ort_api_check(api, result, "cannot read a tensor's type", err);
+    if (status == TARE_OK)
+        status = shape ? read_shape(api, shape, info, err)
+                       : tare_fail(err, TARE_UNSUPPORTED, "'%s' is not a dense tensor", info->name);
+    api->release_type_info(type);
+    return status;
+}
+
+static enum tare_status read_side(const struct tare_session *session, bool inputs,
+                                  struct ort_side *side, struct tare_err *err)
+{
+    const struct ort_api *api = &session->api;
+    enum tare_status status;
+    size_t count = 0;
+    ort_result result = inputs ? api->get_input_count(session->session, &count)
+                               : api->get_output_count(session->session, &count);
+
+    status = ort_api_check(api, result, "cannot count the model's tensors", err);
+    if (status != TARE_OK)
+        return status;
+    if (count > TENSORS_MAX)
+        return tare_fail(err, TARE_LIMIT, "the model has %zu %s, need at most %d", count,
+                         inputs ? "inputs" : "outputs", TENSORS_MAX);
+    side->infos = calloc(count + 1, sizeof(*side->infos));
+    if (!side->infos)
+        return tare_fail(err, TARE_NOMEM, "out of memory for %zu tensors", count);
+    side->count = count;
+    for (size_t i = 0; i < count && status == TARE_OK; i++)
+        status = read_info(session, inputs, i, &side->infos[i], err);
+    return status;
+}
+
+static enum tare_status open_model(struct tare_session *session,
+                                   const struct tare_open_options *options, struct tare_err *err)
+{
+    const struct ort_api *api = &session->api;
+    struct ort_session_options *settings = NULL;
+    char what[300];
+    enum tare_status status;
+
+    (void)snprintf(what, sizeof(what), "cannot load '%.250s'", options->model_path);
+    status = ort_api_check(api, api->create_env(ORT_LOG_FATAL, "tare", &session->env),
+                           "cannot start ONNX Runtime", err);
+    if (status == TARE_OK)
+        status = ort_api_check(api, api->create_session_options(&settings),
+                               "cannot make session options", err);
+    if (status == TARE_OK)
+        status = configure(api, options, settings, err);
+    if (status == TARE_OK)
+        status = ort_api_check(
+            api,
+            api->create_session(session->env, options->model_path, settings, &session->session),
+            what, err);
+    if (settings)
+        api->release_session_options(settings);
+    return status;
+}
+
+static enum tare_status prepare(struct tare_session *session, struct tare_err *err)
+{
+    const struct ort_api *api = &session->api;
+    const char *what = "cannot prepare a run";
+    enum tare_status status =
+        ort_api_check(api, api->get_default_allocator(&session->allocator), what, err);
+
+    if (status == TARE_OK)
+        status = ort_api_check(api, api->create_run_options(&session->run_options), what, err);
+    if (status == TARE_OK)
+        status = ort_api_check(
+            api,
+            api->create_cpu_memory_info(ORT_ALLOCATOR_ARENA, ORT_MEMORY_DEFAULT, &session->memory),
+            what, err);
+    if (status == TARE_OK)
+        status = read_side(session, true, &session->inputs, err);
+    if (status == TARE_OK)
+        status = read_side(session, false, &session->outputs, err);
+    if (status != TARE_OK)
+        return status;
+    session->bound = calloc(session->outputs.count + 1, sizeof(*session->bound));
+    return session->bound ? TARE_OK : tare_fail(err, TARE_NOMEM, "out of memory for the outputs");
+}
+
+static void fill_report(const struct tare_session *session, const struct tare_open_options *options,
+                        int64_t start_ns, int64_t rss_bytes, struct tare_open_report *report)
+{
+    int64_t peak = process_peak_rss_bytes(getpid());
+
+    report->load_ns = clock_now_ns() - start_ns;
+    report->peak_memory_bytes =
+        peak >= 0 && rss_bytes >= 0 && peak >= rss_bytes ? peak - rss_bytes : -1;
+    (void)snprintf(report->runtime_version, sizeof(report->runtime_version), "onnxruntime %s",
+                   session->api.release);
+    (void)snprintf(report->provider, sizeof(report->provider), "CPUExecutionProvider");
+    report->executed_precision[0] = '\0'; /* the library does not say what its kernels use */
+    report->threads = options->threads;
+}
+
+enum tare_status ort_open(const struct tare_open_options *options, struct tare_session **session,
+                          struct tare_open_report *report, struct tare_err *err)
+{
+    int64_t start_ns = clock_now_ns(), rss_bytes = process_rss_bytes(getpid());
+    struct tare_session *opened;
+    enum tare_status status;
+
+    *session = NULL;
+    status = check_device(options, err);
+    if (status != TARE_OK)
+        return status;
+    opened = calloc(1, sizeof(*opened));
+    if (!opened)
+        return tare_fail(err, TARE_NOMEM, "out of memory for a session");
+    status = ort_api_load(tare_option_text(options, ort_options, "library"), &opened->api, err);
+    if (status == TARE_OK)
+        status = open_model(opened, options, err);
+    if (status == TARE_OK)
+        status = prepare(opened, err);
+    if (status != TARE_OK) {
+        ort_close(opened);
+        return status;
+    }
+    fill_report(opened, options, start_ns, rss_bytes, report);
+    *session = opened;
+    return TARE_OK;
+}
+
+void ort_close(struct tare_session *session)
+{
+    const struct ort_api *api;
+
+    if (!session)
+        return;
+    api = &session->api;
+    if (api->version) { /* otherwise the library was not loaded, and nothing was made */
+        api->release_binding(session->binding);
+        api->release_memory_info(session->memory);
+        api->release_run_options(session->run_options);
+        api->release_session(session->session);
+        api->release_env(session->env);
+    }
+    free(session->inputs.infos);
+    free(session->outputs.infos);
+    free(session->bound);
+    free(session);
+}
+
+enum tare_status ort_describe(struct tare_session *session, bool inputs,
+                              const struct tare_tensor_info **infos, size_t *count,
+                              struct tare_err *err)
+{
+    const struct ort_side *side = inputs ? &session->inputs : &session->outputs;
+
+    (void)err;
+    *infos = side->infos;
+    *count = side->count;
+    return TARE_OK;
+}
