@@ -1,6 +1,5 @@
 #include "ort_api.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <glob.h>
 #include <stdlib.h>
@@ -185,27 +184,63 @@ enum tare_status ort_api_load(const char *library, struct ort_api *api, struct t
     return load_table(base, api, err);
 }
 
-/*
- * The library's messages may begin with where in its source they arose:
- *     /build/core/graph/model.cc:179 onnxruntime::Model::Model(onnx::ModelProto&&, ...) Text
- * Finds the text after such a location; the whole text if there is none.
- */
-static const char *after_location(const char *text)
+/* The end of a C++ function's signature at text, or text itself if it is none. */
+static const char *after_signature(const char *text)
 {
-    const char *at = strstr(text, ".cc:");
+    const char *at = strchr(text, '(');
     int depth = 0;
 
-    if (!at)
-        at = strstr(text, ".h:");
-    at = at ? strchr(at, ' ') : NULL;
-    at = at ? strchr(at, '(') : NULL;
-    for (; at && *at; at++) {
+    if (!at || at == text || at[-1] == ' ') /* a bare name: one word */
+        return text + strcspn(text, " ");
+    for (; *at; at++) {
         depth += *at == '(' || *at == '[';
         depth -= *at == ')' || *at == ']';
-        if (depth == 0 && *at == ' ' && strncmp(at, " const ", 7) != 0 && strncmp(at, " [", 2) != 0)
-            return at[1] ? at + 1 : text;
+        if (depth == 0 && *at == ' ' && strncmp(at, " const ", 7) != 0 &&
+            strncmp(at, " [with ", 7) != 0)
+            return at;
     }
     return text;
+}
+
+/*
+ * The library's messages may say where in its source they arose, before what matters:
+ *     ... Status Message: /build/core/graph/model.cc:179 onnxruntime::Model::Model(bool, int) Text
+ * Cuts that out of text, in place, and the name and number of the error code after it.
+ */
+static void cut_location(char *text)
+{
+    static const char code[] = "[ONNXRuntimeError] : ";
+    char *found = strstr(text, ".cc:"), *start;
+    const char *rest;
+
+    if (!found)
+        found = strstr(text, ".h:");
+    if (!found)
+        return;
+    start = found;
+    while (start > text && start[-1] != ' ')
+        start--;
+    rest = found + strcspn(found, " ");
+    rest = after_signature(rest + strspn(rest, " "));
+    rest += strspn(rest, " ");
+    if (strncmp(rest, code, strlen(code)) == 0) {
+        const char *last = strstr(rest + strlen(code), " : "); /* between number and name */
+
+        last = last ? strstr(last + 3, " : ") : NULL;
+        rest = last ? last + 3 : rest;
+    }
+    memmove(start, rest, strlen(rest) + 1);
+}
+
+/* The message that loading failed comes after ours, which says the same. */
+static const char *after_preface(const char *text)
+{
+    const char *end = strncmp(text, "Load model from ", 16) == 0 ? strstr(text, " failed:") : NULL;
+
+    if (!end)
+        return text;
+    end += strlen(" failed:");
+    return end + strspn(end, " ");
 }
 
 /* Copies text as one line: runs of white space and control characters become one space. */
@@ -246,15 +281,15 @@ enum tare_status ort_api_check(const struct ort_api *api, ort_result result, con
                                struct tare_err *err)
 {
     enum tare_status status;
-    char text[400];
+    const char *reason;
+    char text[900];
 
     if (!result)
         return TARE_OK;
     status = status_of(api->get_error_code(result));
-    copy_line(text, sizeof(text), after_location(api->get_error_message(result)));
-    text[0] = (char)((isupper((unsigned char)text[0]) && islower((unsigned char)text[1]))
-                         ? tolower((unsigned char)text[0])
-                         : text[0]);
+    copy_line(text, sizeof(text), api->get_error_message(result));
+    cut_location(text);
+    reason = after_preface(text);
     api->release_status(result);
-    return tare_fail(err, status, "%s: %s", what, text);
+    return tare_fail(err, status, "%s: %s", what, reason);
 }

@@ -195,6 +195,20 @@ static enum tare_status collect_loose(struct tare_session *session, struct tare_
     return status;
 }
 
+/* A run with outputs that the runtime places. Without binding them anew it would keep the last
+ * run's memory, and refuse another shape. */
+static enum tare_status run_loose(struct tare_session *session, struct tare_err *err)
+{
+    const struct ort_api *api = &session->api;
+    enum tare_status status = bind_outputs(session, err);
+
+    if (status == TARE_OK)
+        status = ort_api_check(
+            api, api->run_with_binding(session->session, session->run_options, session->binding),
+            "cannot run", err);
+    return status == TARE_OK ? collect_loose(session, err) : status;
+}
+
 /*
  * A run fails if an output in place has not the shape it was bound with. Where that can be the
  * cause, lets the runtime place those outputs from now on and tries again, once.
@@ -202,21 +216,13 @@ static enum tare_status collect_loose(struct tare_session *session, struct tare_
 static enum tare_status run_again(struct tare_session *session, ort_result failed,
                                   struct tare_err *err)
 {
-    const struct ort_api *api = &session->api;
-    enum tare_status status;
-
     if (!session->may_loosen)
-        return ort_api_check(api, failed, "cannot run", err);
-    api->release_status(failed);
+        return ort_api_check(&session->api, failed, "cannot run", err);
+    session->api.release_status(failed);
     for (size_t i = 0; i < session->outputs.count; i++)
         if (is_dynamic(&session->outputs.infos[i]))
             session->bound[i].loose = true;
-    status = bind_outputs(session, err);
-    if (status == TARE_OK)
-        status = ort_api_check(
-            api, api->run_with_binding(session->session, session->run_options, session->binding),
-            "cannot run", err);
-    return status == TARE_OK ? collect_loose(session, err) : status;
+    return run_loose(session, err);
 }
 
 enum tare_status ort_run(struct tare_session *session, const struct tare_request *request,
@@ -228,11 +234,11 @@ enum tare_status ort_run(struct tare_session *session, const struct tare_request
     (void)timing; /* the library times nothing by itself */
     if (!session->binding)
         return tare_fail(err, TARE_INVALID, "nothing is bound");
+    if (session->any_loose)
+        return run_loose(session, err);
     result =
         session->api.run_with_binding(session->session, session->run_options, session->binding);
-    if (result)
-        return run_again(session, result, err);
-    return session->any_loose ? collect_loose(session, err) : TARE_OK;
+    return result ? run_again(session, result, err) : TARE_OK;
 }
 
 enum tare_status ort_bound_shape(struct tare_session *session, size_t index, int32_t *rank,

@@ -211,27 +211,38 @@ static enum tare_status read_side(const struct tare_session *session, bool input
     return status;
 }
 
+static enum tare_status load_model(struct tare_session *session, const char *path,
+                                   const struct ort_session_options *settings, struct tare_err *err)
+{
+    const struct ort_api *api = &session->api;
+    struct tare_err reason = TARE_ERR_INIT;
+    char what[300];
+    enum tare_status status;
+
+    (void)snprintf(what, sizeof(what), "cannot load '%.250s'", path);
+    status = ort_api_check(
+        api, api->create_session(session->env, path, settings, &session->session), what, &reason);
+    if (status == TARE_FAILED) /* the library's word for most faults of a model */
+        status = TARE_BADDATA;
+    return status == TARE_OK ? TARE_OK : tare_fail(err, status, "%s", reason.text);
+}
+
 static enum tare_status open_model(struct tare_session *session,
                                    const struct tare_open_options *options, struct tare_err *err)
 {
     const struct ort_api *api = &session->api;
     struct ort_session_options *settings = NULL;
-    char what[300];
-    enum tare_status status;
+    enum tare_status status =
+        ort_api_check(api, api->create_env(ORT_LOG_FATAL, "tare", &session->env),
+                      "cannot start ONNX Runtime", err);
 
-    (void)snprintf(what, sizeof(what), "cannot load '%.250s'", options->model_path);
-    status = ort_api_check(api, api->create_env(ORT_LOG_FATAL, "tare", &session->env),
-                           "cannot start ONNX Runtime", err);
     if (status == TARE_OK)
         status = ort_api_check(api, api->create_session_options(&settings),
                                "cannot make session options", err);
     if (status == TARE_OK)
         status = configure(api, options, settings, err);
     if (status == TARE_OK)
-        status = ort_api_check(
-            api,
-            api->create_session(session->env, options->model_path, settings, &session->session),
-            what, err);
+        status = load_model(session, options->model_path, settings, err);
     if (settings)
         api->release_session_options(settings);
     return status;
