@@ -3,14 +3,14 @@
 
     python3 python/benchmark_local.py                            the sample checkpoint and pictures
     python3 python/benchmark_local.py --model best.pt --images pictures --annotations instances.json
-    python3 python/benchmark_local.py --model any.onnx --budget 60s --output results
+    python3 python/benchmark_local.py --model any.onnx --threads 1,2 --output results
 
     from benchmark_local import run
     report = run(model="best.pt", images="pictures", annotations="instances.json")
 
-It only calls the program tare: `export` if the model is a checkpoint, then `bench`, then `report`.
-What it leaves in the output folder is theirs: run.db with every sample, report.html, and the model
-that was measured. Nothing here takes part in the measuring. Needs nothing but Python 3.9.
+It only calls the program tare: `bench`, which exports the model if it is a checkpoint, then
+`report`. What it leaves in the output folder is theirs: run.db with every sample, report.html, and
+the exported model. Nothing here takes part in the measuring. Needs nothing but Python 3.9.
 
 Ctrl-C ends the measuring; what was measured until then is kept and reported. The exit code is that
 of the step that failed, or of `bench`.
@@ -79,40 +79,39 @@ def _step(command, **options):
     return output
 
 
-def measure(program, model, images=None, annotations=None, sweeps=None, budget=None, output=None,
-            options=()):
-    """Exports if need be, and measures. Gives the result file and bench's exit code."""
-    model, output = pathlib.Path(model), pathlib.Path(output or "benchmark-local")
+def _changed(path):
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def measure(program, model, images=None, annotations=None, sweeps=None, output=None, options=()):
+    """Measures; gives the result file and the exit code of `tare bench`."""
+    output = pathlib.Path(output or "benchmark-local")
     output.mkdir(parents=True, exist_ok=True)
-    if model.suffix in (".pt", ".pth"):
-        graph = output / (model.stem + ".onnx")
-        _step([program, "export", model, "-o", graph], stdout=sys.stderr)
-        model = graph
     result = output / "run.db"
     command = [program, "bench", model, "-o", result, *options]
-    for name, value in (("--images", images), ("--annotations", annotations),
-                        ("--sweeps", sweeps), ("--budget", budget)):
+    for name, value in (("--images", images), ("--annotations", annotations), ("--sweeps", sweeps)):
         if value is not None:
             command += [name, value]
-    code, _ = _call(command, stdout=sys.stderr)
-    if code != 0 and not result.exists():
+    before = _changed(result)
+    code, _ = _call(command, stdout=subprocess.DEVNULL)  # the report prints the ledger again
+    if code != 0 and _changed(result) == before:
         raise BenchmarkFailed(f"'tare bench' ended with exit code {code}", code)
     return result, code
 
 
-def run(model=None, images=None, annotations=None, sweeps=None, budget=None, output=None,
-        options=()):
+def run(model=None, images=None, annotations=None, sweeps=None, output=None, options=()):
     """
     Measures a model and gives the report as the dictionary that `tare report --json` prints.
 
     model: a YOLOv8 checkpoint (.pt), an ONNX file or a study (.json); None: the sample checkpoint
     over the sample pictures. images and annotations: a folder and a COCO file, for accuracy.
-    sweeps, budget ("60s", "5m"), options: passed to `tare bench`. output: the folder for results.
-    Raises BenchmarkFailed. Progress and messages go to stderr.
+    sweeps: how often each cell is visited. options: more for `tare bench`, such as
+    ["--threads", "1,2"]. output: the folder for results. Raises BenchmarkFailed. Progress and
+    messages go to stderr.
     """
     program = find_program()
     model, images, annotations = _defaults(model, images, annotations)
-    result, code = measure(program, model, images, annotations, sweeps, budget, output, options)
+    result, code = measure(program, model, images, annotations, sweeps, output, options)
     if code != 0:
         raise BenchmarkFailed(f"'tare bench' ended with exit code {code}; '{result}' keeps what "
                               "was measured", code)
@@ -138,7 +137,6 @@ def _parse(arguments):
     parser.add_argument("--images", help="folder of JPEG pictures, for accuracy")
     parser.add_argument("--annotations", help="COCO annotations of these pictures")
     parser.add_argument("--sweeps", type=int, help="how often each cell is visited")
-    parser.add_argument("--budget", help="time for the whole run, such as 60s or 5m")
     parser.add_argument("--output", default="benchmark-local", help="folder for the results")
     return parser.parse_known_args(arguments)
 
@@ -148,7 +146,7 @@ def main(arguments=None):
     try:
         program = find_program()
         model, images, annotations = _defaults(args.model, args.images, args.annotations)
-        result, code = measure(program, model, images, annotations, args.sweeps, args.budget,
+        result, code = measure(program, model, images, annotations, args.sweeps,
                                args.output, options)
         _step([program, "report", result, "-o", result.with_name("report.html")])
         return code

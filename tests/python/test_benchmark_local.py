@@ -21,7 +21,8 @@ command, arguments = sys.argv[1], sys.argv[2:]
 if os.environ.get("FAIL") == command:
     print("tare " + command + ": it fails", file=sys.stderr)
     sys.exit(int(os.environ["CODE"]))
-if command in ("export", "bench"):
+if command == "bench":
+    print("a ledger too many")
     open(arguments[arguments.index("-o") + 1], "w").close()
 if command == "bench" and os.environ.get("SLOW"):
     hits = []
@@ -57,10 +58,9 @@ def calls(tmp_path, monkeypatch):
 
 def test_the_sample_is_the_default(calls, capfd):
     assert benchmark_local.main([]) == 0
-    graph, result = "benchmark-local/yolov8n.onnx", "benchmark-local/run.db"
+    result = "benchmark-local/run.db"
     assert calls() == [
-        ["export", str(DATA / "yolov8n.pt"), "-o", graph],
-        ["bench", graph, "-o", result, "--images", str(DATA / "sample/images"),
+        ["bench", str(DATA / "yolov8n.pt"), "-o", result, "--images", str(DATA / "sample/images"),
          "--annotations", str(DATA / "sample/instances.json")],
         ["report", result, "-o", "benchmark-local/report.html"]]
     assert capfd.readouterr().out == "the ledger\n"
@@ -68,10 +68,9 @@ def test_the_sample_is_the_default(calls, capfd):
 
 def test_a_model_of_the_users_brings_no_sample_pictures(calls):
     assert benchmark_local.main(["--model", "any.onnx", "--output", "out", "--sweeps", "3",
-                                 "--budget", "60s", "--threads", "1"]) == 0
+                                 "--threads", "1"]) == 0
     assert calls() == [
-        ["bench", "any.onnx", "-o", "out/run.db", "--threads", "1", "--sweeps", "3", "--budget",
-         "60s"],
+        ["bench", "any.onnx", "-o", "out/run.db", "--threads", "1", "--sweeps", "3"],
         ["report", "out/run.db", "-o", "out/report.html"]]
 
 
@@ -83,7 +82,7 @@ def test_from_python_it_gives_the_report(calls):
     assert calls()[1] == ["report", "out/run.db", "-o", "out/report.html", "--json"]
 
 
-@pytest.mark.parametrize("step, code", (("export", 1), ("bench", 2), ("report", 1)))
+@pytest.mark.parametrize("step, code", (("bench", 2), ("report", 1)))
 def test_the_exit_code_is_that_of_the_step_that_failed(calls, monkeypatch, capfd, step, code):
     monkeypatch.setenv("FAIL", step)
     monkeypatch.setenv("CODE", str(code))
