@@ -1,0 +1,53 @@
+/*
+ * paired.h - the ratio of a cell to its baseline, sweep by sweep, and intervals that hold together.
+ *
+ * A line of the ledger has one difference a sweep (the log ratio of medians). Its standard error is
+ * the larger of two: that of the sweeps as independent, and, with three restarts or more, that of
+ * the restarts as clusters, because a worker's memory layout stays as it is until the next restart.
+ *
+ * Threads: no shared state.
+ */
+#ifndef TARE_STATS_PAIRED_H
+#define TARE_STATS_PAIRED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tare/status.h"
+
+struct paired_estimate {
+    double mean;
+    double error; /* standard error of the mean; NAN with fewer than two differences */
+    double df;    /* its degrees of freedom */
+    size_t count;
+    size_t restarts; /* distinct clusters seen */
+};
+
+/*
+ * Mean of differences (count; NAN: no pair in that sweep). clusters (count) tells which differences
+ * share their workers; NULL: none do.
+ */
+struct paired_estimate paired_mean(const double *differences, const int64_t *clusters,
+                                   size_t count);
+
+/* Half width of the t interval of one estimate alone. */
+double paired_half_width(const struct paired_estimate *estimate, double confidence);
+
+struct paired_lines {
+    const double *differences;               // (line_count, sweep_count); NAN: missing
+    const struct paired_estimate *estimates; // (line_count)
+    size_t line_count, sweep_count;
+};
+
+/*
+ * Critical values (line_count) such that all intervals mean +- critical * error cover at once with
+ * the given confidence: the single-step max-t method of Hothorn, Bretz and Westfall (2008), with
+ * the joint distribution drawn by a Gaussian multiplier bootstrap over sweeps, so that lines which
+ * share a baseline pay for what they do not share only. Lines whose df differ meet through their
+ * p-values. With one line it is Student's t; never under that, never over Bonferroni's. Lines
+ * without an error get NAN. TARE_NOMEM.
+ */
+enum tare_status paired_critical(const struct paired_lines *lines, double confidence, uint64_t seed,
+                                 double *critical, struct tare_err *err);
+
+#endif
