@@ -1,7 +1,12 @@
 # tare. `make help` lists the targets.
 #
-# make demo and make test set up what they need by themselves (tools/setup); `make` alone needs the
-# Debian packages that `tools/setup --list` prints.
+# Here: what is built, and how. tools/targets.mk: what is done with it (demo, test, bench, lint,
+# sanitizers, fuzz, install). Those set up what they need by themselves; `make` alone needs the
+# Debian packages that `tools/setup --list build` prints.
+#
+# CC, CFLAGS and LDFLAGS are the user's; a change of them builds again. BUILD and BIN say where the
+# results go, SANITIZE adds its flags to every compilation and link, so that variants of the whole
+# tree live side by side.
 
 CC ?= cc
 BUILD ?= build
@@ -32,28 +37,47 @@ LIB := $(BUILD)/libtare.a
 .PHONY: all
 all: $(BIN)/tare plugins
 
+# --- what was built with which flags, from which files -------------------------------------------
+
+# $(call remember,FILE,TEXT): a file that is written anew only when its text has changed
+define remember
+$(1): FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' '$(2)' | cmp -s - $$@ || printf '%s\n' '$(2)' >$$@
+endef
+
+.PHONY: FORCE
+$(eval $(call remember,$(BUILD)/flags,$(CC) $(CFLAGS) $(TARE_CFLAGS) $(LDFLAGS)))
+$(eval $(call remember,$(BUILD)/objects,$(LIB_OBJECTS) $(CMD_OBJECTS)))
+
+# One clear message instead of a compiler's page of them
+$(BUILD)/tools: tools/debian.txt
+	@tools/setup --check build
+	@mkdir -p $(@D)
+	@touch $@
+
 # --- the library and the program -----------------------------------------------------------------
 
-$(BUILD)/obj/%.o: %.c $(PROTO_C)
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/tools $(PROTO_C)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(TARE_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/gen/%.pb-c.c: src/%.proto
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h: src/%.proto | $(BUILD)/tools
 	@mkdir -p $(@D)
 	protoc-c --c_out=$(BUILD)/gen --proto_path=src $<
 
-$(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c
+$(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c $(BUILD)/flags
 	$(CC) $(CFLAGS) -std=c11 -fPIC -fvisibility=hidden -I$(BUILD)/gen $(SANITIZE) -c $< -o $@
 
-$(LIB): $(LIB_OBJECTS)
+$(LIB): $(LIB_OBJECTS) $(BUILD)/objects
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) rcs $@ $(LIB_OBJECTS)
 
-$(BIN)/tare: $(CMD_OBJECTS) $(LIB)
+$(BIN)/tare: $(CMD_OBJECTS) $(LIB) $(BUILD)/objects
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) -pthread $(LDFLAGS) $(CMD_OBJECTS) $(LIB) $(LDLIBS) -o $@
 
-# --- plugins: each a shared object over include/tare and src/base ----------------------------------
+# --- plugins: each a shared object over include/tare and src/base --------------------------------
 
 .PHONY: plugins
 plugins: $(PLUGINS:%=$(BIN)/plugins/%.so)
@@ -83,11 +107,19 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB)
 .PHONY: unit
 unit: $(UNIT:%=$(BUILD)/tests/unit/%) $(FIXTURES:%=$(BUILD)/fixtures/%.so) plugins
 
--include tools/targets.mk
+# A fuzz target with a main that replays its corpus or, with FUZZ_ENGINE, clang's that searches
+FUZZ_ENGINE ?=
+FUZZ_MAIN := $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o)
 
-.PHONY: clean
-clean:
-	rm -rf $(BUILD) $(BIN)
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) $(FUZZ_ENGINE) -pthread $(LDFLAGS) $< $(FUZZ_MAIN) $(LIB) \
+		$(LDLIBS) -o $@
+
+.PHONY: fuzzers
+fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)
+
+include tools/targets.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .SECONDARY:

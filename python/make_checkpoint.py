@@ -108,7 +108,8 @@ class Builder:
                 nn.Sequential(self.conv(c, hidden, 3), self.conv(hidden, hidden, 3),
                               nn.Conv2d(hidden, outputs, 1)) for c in inputs)
 
-        dfl = self.make("DFL", conv=nn.Conv2d(BINS, 1, 1, bias=False).requires_grad_(False), c1=BINS)
+        conv = nn.Conv2d(BINS, 1, 1, bias=False).requires_grad_(False)
+        dfl = self.make("DFL", conv=conv, c1=BINS)
         head = self.make("Detect", nc=self.classes, nl=3, reg_max=BINS, no=self.classes + 4 * BINS,
                          stride=torch.tensor(STRIDES), cv2=branches(c2, 4 * BINS),
                          cv3=branches(c3, self.classes), dfl=dfl, inplace=True)
@@ -222,7 +223,8 @@ def checkpoint(size, classes, paths, ema, dtype, seed):
         made.args = args
         return made
 
-    args = {"task": "detect", "mode": "train", "imgsz": 640, "lr0": 0.01, "cfg": None, "half": False}
+    args = {"task": "detect", "mode": "train", "imgsz": 640, "lr0": 0.01, "cfg": None,
+            "half": False}
     tail = {"train_args": args, "date": "2024-01-31T12:00:00", "version": "8.1.0" if builder.new
             else "8.0.20"}
     if not ema:
@@ -262,7 +264,8 @@ def stand_ins(builder):
                 sys.modules[name] = module
 
 
-def make_checkpoint(path, size="n", classes=80, paths="new", ema=False, dtype=torch.float16, seed=0):
+def make_checkpoint(path, size="n", classes=80, paths="new", ema=False, dtype=torch.float16,
+                    seed=0):
     """Writes a checkpoint to path."""
     content, builder = checkpoint(size, classes, paths, ema, dtype, seed)
     with stand_ins(builder):

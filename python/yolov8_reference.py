@@ -179,7 +179,8 @@ def _copy_tensors(module, record):
 
 
 def _convolution(record):
-    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups")
+    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation",
+             "groups")
     bias = record.tensors.get("bias") is not None
     return _copy_tensors(nn.Conv2d(*(record[name] for name in names), bias=bias), record)
 

@@ -98,7 +98,8 @@ def main():
     write_attribution(data / "ATTRIBUTION.md", evaluation, calibration)
     made = [data / "yolov8n.pt", *files_below(data / "sample"), *files_below(data / "calibration")]
     write_sums(data / "SHA256SUMS", data, made)
-    write_sums(data / "full.sha256", full, [f for name in FULL_SETS for f in files_below(full / name)])
+    full_files = [f for name in FULL_SETS for f in files_below(full / name)]
+    write_sums(data / "full.sha256", full, full_files)
     print(f"{len(evaluation)} pictures with {len(instances['annotations'])} annotations for "
           f"evaluation, {len(calibration)} pictures for calibration")
 
