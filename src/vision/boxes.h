@@ -14,12 +14,16 @@
  * Focal Loss", 2020, section 3.2; the head of YOLOv8.) Only cells with a class logit over
  * logit(min_score) are decoded.
  *
- * NMS: candidates over min_score, the best BOXES_MAX_CANDIDATES of them by score, sorted by score;
- * two boxes of one class suppress each other where their intersection over union is greater than
- * iou. Boxes of two classes never do. A value that is not finite never makes a box.
+ * NMS: candidates over min_score, the best BOXES_MAX_CANDIDATES of them by score, sorted by score
+ * (of equal scores the earlier cell, then the lower class, comes first); two boxes of one class
+ * suppress each other where their intersection over union is greater than iou, boxes of two classes
+ * never do. As in ultralytics and torchvision, overlap is computed in float on coordinates moved by
+ * class * BOXES_CLASS_OFFSET, whose rounding decides a few close cases: so the same boxes survive.
  *
- * Memory: a struct boxes keeps its scratch memory, so that from the second picture on nothing is
- * allocated unless a picture has more candidates than any before it.
+ * A box with a value that is not finite, or with its sides the wrong way round, is dropped.
+ *
+ * Memory: all of it is bounded; a struct boxes allocates only for a head with more cells than any
+ * before it.
  *
  * Threads: one struct boxes belongs to one thread at a time.
  */
@@ -32,11 +36,13 @@
 
 #include "tare/status.h"
 
-#define BOXES_LEVELS         3     /* strides 8, 16, 32 */
-#define BOXES_BINS           16    /* bins of one side of a raw box */
-#define BOXES_MAX_CANDIDATES 30000 /* what goes into NMS at most */
-#define BOXES_MAX_SIZE       8192  /* of the square input, pixels */
-#define BOXES_MAX_CLASSES    65536
+#define BOXES_LEVELS         3      /* strides 8, 16, 32 */
+#define BOXES_BINS           16     /* bins of one side of a raw box */
+#define BOXES_MAX_CANDIDATES 30000  /* what goes into NMS at most */
+#define BOXES_MAX_SIZE       4096   /* of the square input, pixels */
+#define BOXES_MAX_ANCHORS    344064 /* cells of the three levels at that size */
+#define BOXES_MAX_CLASSES    8192
+#define BOXES_CLASS_OFFSET   7680.0F /* pixels; more than an input is wide, as a rule */
 
 /* One prediction, in pixels of the original picture; x2 and y2 are outer edges. */
 struct box {
@@ -78,7 +84,8 @@ struct boxes;
 
 /*
  * Makes the scratch memory and keeps a copy of options. TARE_INVALID for a score or an IoU outside
- * 0..1 or a max_boxes below 1. On success the caller passes *boxes to boxes_free().
+ * 0..1 or a max_boxes outside 1..BOXES_MAX_CANDIDATES. On success the caller passes *boxes to
+ * boxes_free().
  */
 enum tare_status boxes_new(const struct boxes_options *options, struct boxes **boxes,
                            struct tare_err *err);
