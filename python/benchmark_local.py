@@ -133,7 +133,8 @@ def _parse(arguments):
     parser = argparse.ArgumentParser(
         prog="benchmark_local.py", description="measures a model on this machine with tare",
         epilog="other options go to 'tare bench' unchanged; 'tare bench --help' lists them")
-    parser.add_argument("--model", help="checkpoint (.pt), ONNX file or study; the sample checkpoint")
+    parser.add_argument("--model",
+                        help="checkpoint (.pt), ONNX file or study; the sample checkpoint")
     parser.add_argument("--images", help="folder of JPEG pictures, for accuracy")
     parser.add_argument("--annotations", help="COCO annotations of these pictures")
     parser.add_argument("--sweeps", type=int, help="how often each cell is visited")

@@ -62,7 +62,8 @@ class OnnxRuntime:
         try:
             import onnxruntime
         except ImportError as error:
-            raise Refused("absent", f"{sys.executable} cannot import onnxruntime: {error}") from None
+            raise Refused(
+                "absent", f"{sys.executable} cannot import onnxruntime: {error}") from None
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.inter_op_num_threads = 1
