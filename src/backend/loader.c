@@ -66,7 +66,7 @@ static enum tare_status check_version(const char *path, const struct tare_backen
 {
     if (entry->abi_major != TARE_BACKEND_ABI_MAJOR || entry->abi_minor > TARE_BACKEND_ABI_MINOR)
         return tare_fail(err, TARE_BROKEN,
-                         "cannot load '%s': backend ABI %u.%u, need %d.0 to %d.%d", path,
+                         "cannot load '%s': backend ABI %u.%u, need %d.x up to %d.%d", path,
                          entry->abi_major, entry->abi_minor, TARE_BACKEND_ABI_MAJOR,
                          TARE_BACKEND_ABI_MAJOR, TARE_BACKEND_ABI_MINOR);
     if (entry->struct_size < MIN_STRUCT_SIZE)
