@@ -5,12 +5,12 @@
  * A family is a constant table of functions. Its state, one per worker, holds scratch memory, so
  * that after the first picture of a size nothing is allocated.
  *
- * The order of calls:
+ * The order of calls, once a session is open and its tensors are bound:
  *     family = family_find(&graph)
- *     family->shape()   what to bind: names, dtypes and actual shapes, no memory
  *     family->open()
  *     per picture: family->load() for each batch slot, run the session, family->boxes() for each
  *     family->close()
+ * Before a session is open, family_input_shape() says which shape to open it with.
  *
  * Threads: the tables are constant; one state belongs to one thread at a time.
  */
@@ -25,24 +25,28 @@
 #include "tare/tensor.h"
 #include "vision/boxes.h"
 
+#define FAMILY_SIZE 640 /* of a square picture input that the graph leaves open */
+
 struct family_state;
 
-/* A graph as its runtime describes it. Everything is the caller's and outlives the state. */
+/*
+ * The bound tensors of a session: names, dtypes and actual shapes; the data of inputs is written by
+ * load(), that of outputs read by boxes(). Copies of the structs do, as long as the data is the
+ * same.
+ */
 struct family_graph {
-    const struct tare_tensor_info *inputs; // (input_count)
+    struct tare_tensor *inputs; // (input_count)
     size_t input_count;
-    const struct tare_tensor_info *outputs; // (output_count)
+    const struct tare_tensor *outputs; // (output_count)
     size_t output_count;
 };
 
-/* Zero in a field means the value named here as default. */
+/* What is 0 gets the value named here. */
 struct family_options {
-    int32_t batch;     /* what a dynamic batch dimension becomes; 1 */
-    int32_t size;      /* what dynamic height and width of a picture input become; 640 */
     float min_score;   /* confidence below which a box is dropped; 0.25, and 0.001 for AP */
     float iou;         /* NMS threshold; 0.7 */
     int32_t max_boxes; /* per picture; 300 */
-    bool multi_label;  /* several classes a box; so for AP */
+    bool multi_label;  /* several classes a box; true for AP, false to look at */
     uint64_t seed;     /* of random inputs */
 };
 
@@ -56,24 +60,17 @@ struct family_stages {
 struct family {
     const char *name;
 
-    /* Whether boxes() predicts anything and load() looks at the picture. */
+    /* Whether load() looks at the picture and boxes() predicts anything. */
     bool predicts;
 
     /* Whether the graph is one of this family. */
     bool (*matches)(const struct family_graph *graph);
 
     /*
-     * Name, dtype, rank and actual shape of every tensor to bind: inputs has graph->input_count
-     * elements, outputs graph->output_count. data and capacity_bytes are left 0 for the caller to
-     * fill. An output dimension that can't be known before a run is 1. TARE_UNSUPPORTED for a dtype
-     * that load() can't write (TARE_BYTES), TARE_INVALID for a batch that the graph does not take,
-     * TARE_LIMIT for a tensor over FAMILY_MAX_TENSOR_BYTES.
+     * graph and what it points to must stay as they are until close(). On success the caller passes
+     * *state to close(); on error it is NULL. TARE_UNSUPPORTED for a graph that does not match, or
+     * an input that is not in host memory or whose dtype load() can't write (TARE_BYTES).
      */
-    enum tare_status (*shape)(const struct family_graph *graph,
-                              const struct family_options *options, struct tare_tensor *inputs,
-                              struct tare_tensor *outputs, struct tare_err *err);
-
-    /* On success the caller passes *state to close(). */
     enum tare_status (*open)(const struct family_graph *graph, const struct family_options *options,
                              struct family_state **state, struct tare_err *err);
 
@@ -81,27 +78,25 @@ struct family {
     void (*close)(struct family_state *state);
 
     /*
-     * Fills batch slot `slot` of the bound input tensors from one JPEG file in memory. A family
-     * that does not predict ignores the picture (which may be NULL) and writes random values that
-     * depend on the seed and the slot only. *stages may be NULL; only the stages that took place
-     * are written. TARE_BADDATA for a broken picture.
+     * Fills batch slot `slot` of the input tensors from one JPEG file in memory. A family that does
+     * not predict ignores the picture (which may be NULL) and writes random values that depend on
+     * the seed and the slot only. stages may be NULL; only the stages that took place are written.
+     * TARE_BADDATA for a broken picture, TARE_INVALID for a slot outside the batch.
      */
     enum tare_status (*load)(struct family_state *state, const void *jpeg, size_t jpeg_bytes,
-                             int32_t slot, struct tare_tensor *inputs, struct family_stages *stages,
-                             struct tare_err *err);
+                             int32_t slot, struct family_stages *stages, struct tare_err *err);
 
     /*
      * Boxes of batch slot `slot` in the pixels of the picture that load() put there, best first.
      * *boxes belongs to the state and is valid until its next call. A family that does not predict
      * gives none. stages as for load().
      */
-    enum tare_status (*boxes)(struct family_state *state, const struct tare_tensor *outputs,
-                              int32_t slot, const struct box **boxes, size_t *count,
-                              struct family_stages *stages, struct tare_err *err);
-};
+    enum tare_status (*boxes)(struct family_state *state, int32_t slot, const struct box **boxes,
+                              size_t *count, struct family_stages *stages, struct tare_err *err);
 
-#define FAMILY_MAX_TENSOR_BYTES ((int64_t)8 << 30)
-#define FAMILY_MAX_BATCH        1024
+    /* Slots of a batch: how many pictures one run takes. At least 1. */
+    int32_t (*slots)(const struct family_state *state);
+};
 
 /* The family of a graph, or the generic one (shaped random input, no predictions). Never NULL. */
 const struct family *family_find(const struct family_graph *graph);
@@ -110,13 +105,16 @@ const struct family *family_find(const struct family_graph *graph);
 const struct family *family_by_name(const char *name);
 
 /*
- * The options with every zero replaced by its default. min_score and iou are replaced only where
- * they are exactly 0.
+ * A shape for one input of a graph: what is fixed stays; a dynamic first dimension becomes batch;
+ * dynamic height and width of a (N, 1 or 3, height, width) input become size (0: FAMILY_SIZE); any
+ * other dynamic dimension becomes 1. shape has TARE_MAX_RANK places, info->rank of which are
+ * written.
  */
-struct family_options family_defaults(const struct family_options *options);
+void family_input_shape(const struct tare_tensor_info *info, int32_t batch, int32_t size,
+                        int64_t *shape);
 
-/* The bytes that a tensor of known shape needs; 0 for TARE_BYTES. */
-size_t family_tensor_bytes(const struct tare_tensor *tensor);
+/* The options with every zero replaced by its default. */
+struct family_options family_defaults(const struct family_options *options);
 
 extern const struct family family_yolov8, family_generic;
 
