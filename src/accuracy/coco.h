@@ -25,7 +25,7 @@
 
 #define COCO_MAX_DETECTIONS ((size_t)100 << 20)
 #define COCO_MAX_IMAGES     ((size_t)1 << 24)
-#define COCO_MAX_CATEGORIES ((size_t)1 << 16)
+#define COCO_MAX_CATEGORIES ((size_t)1 << 13)
 #define COCO_MAX_BYTES      ((size_t)16 << 30) /* of one file */
 
 struct coco_dataset;
