@@ -4,8 +4,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define ARENA_CHUNK_BYTES ((size_t)64 * 1024)
+#define ARENA_MIN_CHUNK   ((size_t)64 << 10)
+#define ARENA_MAX_CHUNK   ((size_t)32 << 20)
+#define ARENA_HUGE_PAGE   ((size_t)2 << 20)
 #define ARENA_ALIGN       ((size_t)16)
 #define ARENA_DEFAULT_MAX ((size_t)1 << 30)
 
@@ -37,11 +40,34 @@ void arena_release(struct arena *arena)
     arena_init(arena, arena->max_bytes);
 }
 
+/* A large chunk asks for huge pages: touching 12 MB of weights page by page costs more than folding
+ * them. What is not touched of a chunk takes no memory. */
+static struct arena_chunk *get_memory(size_t bytes)
+{
+    void *memory = NULL;
+
+    if (bytes < ARENA_HUGE_PAGE)
+        return malloc(bytes);
+    if (posix_memalign(&memory, ARENA_HUGE_PAGE, bytes) != 0)
+        return NULL;
+    (void)madvise(memory, bytes, MADV_HUGEPAGE);
+    return memory;
+}
+
+/* Chunks grow with the arena, so that their number stays small. */
+static size_t chunk_size(const struct arena *arena, size_t bytes)
+{
+    size_t size = ARENA_MIN_CHUNK;
+
+    while (size < arena->used_bytes && size < ARENA_MAX_CHUNK)
+        size *= 2;
+    return bytes > size / 4 * 3 ? bytes : size - sizeof(struct arena_chunk);
+}
+
 static struct arena_chunk *new_chunk(struct arena *arena, size_t bytes)
 {
-    bool own = bytes > ARENA_CHUNK_BYTES / 4;
-    size_t size = own ? bytes : ARENA_CHUNK_BYTES;
-    struct arena_chunk *chunk = malloc(sizeof(*chunk) + size);
+    size_t size = chunk_size(arena, bytes);
+    struct arena_chunk *chunk = get_memory(sizeof(*chunk) + size);
 
     if (!chunk) {
         arena->status = TARE_NOMEM;
@@ -49,7 +75,7 @@ static struct arena_chunk *new_chunk(struct arena *arena, size_t bytes)
     }
     chunk->size = size;
     chunk->used = 0;
-    if (own && arena->chunks) { /* goes behind the one that still has room */
+    if (size == bytes && arena->chunks) { /* goes behind the one that still has room */
         chunk->next = arena->chunks->next;
         arena->chunks->next = chunk;
     } else {

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -101,20 +102,39 @@ enum tare_status file_read(const char *path, size_t max, char **data, size_t *si
     return status;
 }
 
-static enum tare_status write_all(int fd, const char *path, const char *data, size_t size,
-                                  struct tare_err *err)
+/* Writes what one call takes at most, from byte offset of the first part on. */
+static ssize_t write_some(int fd, const struct file_part *parts, size_t count, size_t offset)
 {
-    while (size > 0) {
-        ssize_t count = write(fd, data, size);
+    struct iovec pieces[64];
+    size_t used = 0;
 
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return fail_errno(err, "write", path);
-        data += count;
-        size -= (size_t)count;
+    for (; used < count && used < sizeof(pieces) / sizeof(pieces[0]); used++) {
+        const char *data = parts[used].data;
+        size_t skip = used ? 0 : offset;
+
+        pieces[used].iov_base = (void *)(uintptr_t)(data + skip); /* writev() reads it only */
+        pieces[used].iov_len = parts[used].size - skip;
     }
-    return TARE_OK;
+    return writev(fd, pieces, (int)used);
+}
+
+static enum tare_status write_all(int fd, const char *path, const struct file_part *parts,
+                                  size_t count, struct tare_err *err)
+{
+    size_t offset = 0; /* written of parts[0] */
+
+    for (;;) {
+        ssize_t written;
+
+        for (; count > 0 && offset >= parts->size; parts++, count--)
+            offset -= parts->size;
+        if (count == 0)
+            return TARE_OK;
+        written = write_some(fd, parts, count, offset);
+        if (written < 0 && errno != EINTR)
+            return fail_errno(err, "write", path);
+        offset += written < 0 ? 0 : (size_t)written;
+    }
 }
 
 static bool is_plain_target(const char *path)
@@ -125,15 +145,15 @@ static bool is_plain_target(const char *path)
 }
 
 /* A device, a pipe or a link can't be renamed over without changing what it is. */
-static enum tare_status write_in_place(const char *path, const void *data, size_t size,
-                                       struct tare_err *err)
+static enum tare_status write_in_place(const char *path, const struct file_part *parts,
+                                       size_t count, struct tare_err *err)
 {
     enum tare_status status;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 
     if (fd < 0)
         return fail_errno(err, "create", path);
-    status = write_all(fd, path, data, size, err);
+    status = write_all(fd, path, parts, count, err);
     if (close(fd) != 0 && status == TARE_OK)
         status = fail_errno(err, "close", path);
     return status;
@@ -149,14 +169,22 @@ static mode_t file_mode(void)
 
 enum tare_status file_write(const char *path, const void *data, size_t size, struct tare_err *err)
 {
+    const struct file_part part = {data, size};
+
+    return file_write_parts(path, &part, 1, err);
+}
+
+enum tare_status file_write_parts(const char *path, const struct file_part *parts, size_t count,
+                                  struct tare_err *err)
+{
     enum tare_status status = TARE_OK;
     char temporary[FILE_MAX_PATH];
     int fd, length;
 
     if (strcmp(path, "-") == 0)
-        return write_all(STDOUT_FILENO, "standard output", data, size, err);
+        return write_all(STDOUT_FILENO, "standard output", parts, count, err);
     if (!is_plain_target(path))
-        return write_in_place(path, data, size, err);
+        return write_in_place(path, parts, count, err);
     length = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", path);
     if (length < 0 || (size_t)length >= sizeof(temporary))
         return tare_fail(err, TARE_LIMIT, "path of %d bytes is too long", length);
@@ -166,7 +194,7 @@ enum tare_status file_write(const char *path, const void *data, size_t size, str
     if (fchmod(fd, file_mode()) != 0)
         status = fail_errno(err, "write", path);
     if (status == TARE_OK)
-        status = write_all(fd, path, data, size, err);
+        status = write_all(fd, path, parts, count, err);
     if (close(fd) != 0 && status == TARE_OK)
         status = fail_errno(err, "close", path);
     if (status == TARE_OK && rename(temporary, path) != 0)

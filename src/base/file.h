@@ -40,6 +40,14 @@ enum tare_status file_read(const char *path, size_t max, char **data, size_t *si
 /* Writes a whole file by way of a temporary one. "-" writes to standard output. */
 enum tare_status file_write(const char *path, const void *data, size_t size, struct tare_err *err);
 
+/* The same from several pieces one after the other, so that nobody joins them in memory first. */
+struct file_part {
+    const void *data; // (size)
+    size_t size;
+};
+enum tare_status file_write_parts(const char *path, const struct file_part *parts, size_t count,
+                                  struct tare_err *err);
+
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 
