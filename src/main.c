@@ -7,8 +7,7 @@
 
 #include "base/stop.h"
 #include "cmd/command.h"
-
-#define TARE_VERSION "0.1.0"
+#include "cmd/version.h"
 
 enum need {
     NEED_STOP = 1 << 0, /* Ctrl-C sets the stop flag instead of ending the program */
@@ -22,6 +21,8 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"bench", cmd_bench, NEED_STOP, "weigh every cell of a study: latency, accuracy, taxes, gains"},
+    {"worker", cmd_worker, 0, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -109,10 +109,17 @@ static enum tare_status apply_shape(const struct backend_shape *given, struct ta
 }
 
 static enum tare_status resolve_input(const struct backend_session_options *options,
+                                      const struct tare_tensor_info *info,
                                       struct tare_tensor *tensor, struct tare_err *err)
 {
     const struct backend_shape *given = given_shape(options, tensor->name);
+    struct backend_shape chosen = {tensor->name, tensor->rank, {0}};
 
+    if (!given && options->choose_shape) {
+        options->choose_shape(info, options->batch > 0 ? options->batch : 1, options->size,
+                              chosen.shape);
+        given = &chosen;
+    }
     if (given)
         return apply_shape(given, tensor, err);
     if (tensor->rank > 0 && tensor->shape[0] == -1)
@@ -236,7 +243,7 @@ static enum tare_status prepare(struct backend_session *session,
     if (status == TARE_OK)
         status = check_batch(session, options->batch, err);
     for (size_t i = 0; i < inputs->count && status == TARE_OK; i++) {
-        status = resolve_input(options, &inputs->tensors[i], err);
+        status = resolve_input(options, &inputs->infos[i], &inputs->tensors[i], err);
         if (status == TARE_OK)
             status = allocate_tensor(session, inputs, i, err);
     }

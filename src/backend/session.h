@@ -5,9 +5,9 @@
  * What a plugin says of its tensors is checked here before anyone relies on it: names end, ranks,
  * types and sizes are in range.
  *
- * Dynamic dimensions: an input's first one becomes the batch; any other needs a shape from the
- * caller. An output's first one becomes the batch if some input's first one is dynamic; where an
- * output's shape is still unknown, one run at opening time finds it.
+ * Dynamic dimensions: an input's first one becomes the batch; any other needs a shape, or somebody
+ * who chooses one, from the caller. An output's first one becomes the batch if some input's first
+ * one is dynamic; where an output's shape is still unknown, one run at opening time finds it.
  *
  * Threads: a session belongs to one thread at a time.
  */
@@ -37,6 +37,12 @@ struct backend_session_options {
     size_t option_count;
     const struct backend_shape *shapes;
     size_t shape_count;
+
+    /* Closes the open dimensions of an input that shapes does not name: writes info->rank numbers.
+     * NULL: an open dimension but the first is an error. family_input_shape() is one. */
+    void (*choose_shape)(const struct tare_tensor_info *info, int32_t batch, int32_t size,
+                         int64_t *shape);
+    int32_t size; /* passed on to choose_shape: height and width of pictures; 0: its own choice */
 };
 
 struct backend_session;

@@ -70,6 +70,9 @@ void process_release(struct process *process, int64_t grace_ns);
 /* CPU time that a process and all its threads have used, by /proc; -1 if it is gone. */
 int64_t process_cpu_ns(pid_t pid);
 
+/* The same for a process and its living descendants. */
+int64_t process_tree_cpu_ns(pid_t pid);
+
 /* Resident and peak resident memory, by /proc; -1 if it is gone. */
 int64_t process_rss_bytes(pid_t pid);
 int64_t process_peak_rss_bytes(pid_t pid);

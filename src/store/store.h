@@ -260,7 +260,8 @@ enum tare_status store_put_document(struct store *store, int64_t run_id, const c
 enum tare_status store_add_cell(struct store *store, int64_t run_id, const struct store_cell *cell,
                                 int64_t *id, struct tare_err *err);
 
-/* What became of a cell: takes state, reason, executed_precision and runtime_version of cell. */
+/* What became of a cell: takes state, reason, executed_precision, runtime_version, provider and
+ * family of cell. */
 enum tare_status store_set_cell_state(struct store *store, int64_t cell_id,
                                       const struct store_cell *cell, struct tare_err *err);
 

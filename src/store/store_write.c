@@ -273,13 +273,18 @@ enum tare_status store_set_cell_state(struct store *store, int64_t cell_id,
                                       const struct store_cell *cell, struct tare_err *err)
 {
     const struct value values[] = {
-        text(store_cell_states[cell->state]), text(cell->reason), text(cell->executed_precision),
-        text(cell->runtime_version),          integer(cell_id),
+        text(store_cell_states[cell->state]),
+        text(cell->reason),
+        text(cell->executed_precision),
+        text(cell->runtime_version),
+        text(cell->provider),
+        text(cell->family),
+        integer(cell_id),
     };
 
     return update(store,
                   "UPDATE cell SET state = ?, reason = ?, executed_precision = ?,"
-                  " runtime_version = ? WHERE id = ?",
+                  " runtime_version = ?, provider = ?, family = ? WHERE id = ?",
                   values, COUNT(values), "cell", err);
 }
 

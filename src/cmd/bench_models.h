@@ -1,0 +1,20 @@
+/*
+ * bench_models.h - what `tare bench` does around a study: models made from checkpoints before it,
+ * the ledger after it.
+ */
+#ifndef TARE_CMD_BENCH_MODELS_H
+#define TARE_CMD_BENCH_MODELS_H
+
+#include "measure/study.h"
+
+/*
+ * Sets every cell's model_path: an .onnx file is taken as it is, a .pt is exported, once for each
+ * head, size and batch, into `models` (NULL: a folder beside output).
+ */
+enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
+                                     struct tare_err *err);
+
+/* Prints the ledger of a result file's last run; an exit code. */
+int bench_print_ledger(const char *output, bool json);
+
+#endif

@@ -1,0 +1,397 @@
+/* cmd_bench.c - tare bench: a study or a matrix in, a result file and a ledger out. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "cmd/bench_models.h"
+#include "cmd/command.h"
+#include "cmd/progress.h"
+#include "cmd/version.h"
+#include "measure/sweeps.h"
+
+struct args {
+    const char *output, *runtime, *layer, *precision, *device, *batch, *threads, *head, *mode;
+    const char *images, *annotations, *models;
+    struct option_list options;
+    int64_t sweeps, restarts, runs, warmup_runs, seed, imgsz;
+    const char *visit, *warmup;
+    double rate;
+    bool quiet, json;
+};
+
+#define AT(member) .offset = offsetof(struct args, member)
+
+static const struct option_info table[] = {
+    {OPTION_TEXT, "output", 'o', "FILE", "result file; a further run is added to one that is there",
+     "tare-TIME.db", NULL, 0, 0, AT(output)},
+    {OPTION_TEXT, "runtime", 'r', "NAMES", "plugins, separated by commas", "onnxruntime", NULL, 0,
+     0, AT(runtime)},
+    {OPTION_TEXT, "layer", 'l', "NAMES", "how a request gets there: direct, python", "direct", NULL,
+     0, 0, AT(layer)},
+    {OPTION_TEXT, "precision", 'p', "NAMES", "what the model is made for", "fp32", NULL, 0, 0,
+     AT(precision)},
+    {OPTION_TEXT, "device", 'd', "NAMES", "where it runs", "cpu", NULL, 0, 0, AT(device)},
+    {OPTION_TEXT, "batch", 'b', "NUMBERS", "pictures a run", "1", NULL, 0, 0, AT(batch)},
+    {OPTION_TEXT, "threads", 't', "NUMBERS", "of the runtime; 0 is its own choice", "0", NULL, 0, 0,
+     AT(threads)},
+    {OPTION_TEXT, "head", 0, "NAMES", "raw, full: how a .pt is exported", "raw", NULL, 0, 0,
+     AT(head)},
+    {OPTION_INT, "imgsz", 0, "N", "side of a square input that the model leaves open", "640", NULL,
+     0, 8192, AT(imgsz)},
+    {OPTION_LIST, "option", 0, "NAME=VALUE", "an option of the runtime; may be repeated", NULL,
+     NULL, 0, 0, AT(options)},
+    {OPTION_TEXT, "images", 'i', "DIR", "JPEG pictures to run on", NULL, NULL, 0, 0, AT(images)},
+    {OPTION_TEXT, "annotations", 'a', "FILE", "COCO annotations of them; adds accuracy", NULL, NULL,
+     0, 0, AT(annotations)},
+    {OPTION_INT, "sweeps", 's', "N", "visits of every cell", "20", NULL, 1, 100000, AT(sweeps)},
+    {OPTION_INT, "restarts", 0, "N", "worker processes a cell", "5", NULL, 1, 1000, AT(restarts)},
+    {OPTION_TEXT, "visit", 0, "TIME", "how long a visit aims to be", "500ms", NULL, 0, 0,
+     AT(visit)},
+    {OPTION_INT, "runs", 'n', "N", "timed runs a visit, instead of --visit", NULL, NULL, 0, 10000,
+     AT(runs)},
+    {OPTION_TEXT, "warmup", 0, "TIME", "warm-up after a start, at least", "2s", NULL, 0, 0,
+     AT(warmup)},
+    {OPTION_INT, "warmup-runs", 0, "N", "and at least so many runs", "20", NULL, 0, 10000,
+     AT(warmup_runs)},
+    {OPTION_CHOICE, "mode", 'm', "MODE", "one run after the other, or as a camera comes",
+     "back_to_back", "back_to_back|paced", 0, 0, AT(mode)},
+    {OPTION_NUMBER, "rate", 0, "HZ", "starts a second in paced mode", "30", NULL, 0.001, 1e6,
+     AT(rate)},
+    {OPTION_INT, "seed", 0, "N", "of the order of visits and of random inputs", "1", NULL, 0, 9e15,
+     AT(seed)},
+    {OPTION_TEXT, "models", 0, "DIR", "where exported models are kept", "beside the result file",
+     NULL, 0, 0, AT(models)},
+    {OPTION_FLAG, "quiet", 'q', NULL, "no progress", NULL, NULL, 0, 0, AT(quiet)},
+    {OPTION_FLAG, "json", 0, NULL, "the ledger as JSON", NULL, NULL, 0, 0, AT(json)},
+    {0},
+};
+
+static const struct options_usage usage = {
+    "bench",
+    "STUDY.json | MODEL.onnx | MODEL.pt",
+    "weigh every cell of a study: latency, stages, accuracy, taxes and gains",
+    "Lists make a matrix: --threads 1,2 --head full,raw has four cells. Options that are given\n"
+    "replace what a study file says.",
+};
+
+/* --- from the command line to a study
+ * --------------------------------------------------------------- */
+
+/* The index-th part of "a,b,c"; false past the end. */
+static bool list_part(const char *list, size_t index, char *out, size_t bytes)
+{
+    const char *start = list;
+
+    for (; index > 0; index--) {
+        start = strchr(start, ',');
+        if (!start)
+            return false;
+        start++;
+    }
+    (void)snprintf(out, bytes, "%.*s", (int)strcspn(start, ","), start);
+    return true;
+}
+
+static size_t list_count(const char *list)
+{
+    size_t count = 1;
+
+    for (; (list = strchr(list, ',')); list++)
+        count++;
+    return count;
+}
+
+static enum tare_status parse_count(const char *what, const char *text, int32_t min, int32_t *out,
+                                    struct tare_err *err)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+
+    if (end == text || *end || number < min || number > 1024)
+        return tare_fail(err, TARE_INVALID, "'--%s' is '%s', allowed is %d to 1024", what, text,
+                         min);
+    *out = (int32_t)number;
+    return TARE_OK;
+}
+
+static enum tare_status add_options(const struct args *args, struct study_cell *cell,
+                                    struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < args->options.count && status == TARE_OK; i++) {
+        const char *text = args->options.items[i], *equals = strchr(text, '=');
+        char name[64];
+
+        if (!equals || equals == text || (size_t)(equals - text) >= sizeof(name))
+            return tare_fail(err, TARE_INVALID, "'--option' is '%s', need NAME=VALUE", text);
+        (void)snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
+        status = study_set_option(cell, name, equals + 1, err);
+    }
+    return status;
+}
+
+static bool is_checkpoint(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot && strcmp(dot, ".pt") == 0;
+}
+
+/* One point of the matrix; point counts in row-major order of the lists. */
+static enum tare_status add_point(const struct args *args, const char *model, size_t point,
+                                  struct study *study, struct tare_err *err)
+{
+    struct study_cell cell;
+    char batch[32] = "1", threads[32] = "0";
+    struct {
+        const char *list;
+        char *out;
+        size_t bytes;
+    } parts[] = {
+        {args->head, cell.head, sizeof(cell.head)},
+        {args->runtime, cell.runtime, sizeof(cell.runtime)},
+        {args->layer, cell.layer, sizeof(cell.layer)},
+        {args->precision, cell.precision, sizeof(cell.precision)},
+        {args->device, cell.device, sizeof(cell.device)},
+        {args->threads, threads, sizeof(threads)},
+        {args->batch, batch, sizeof(batch)},
+    };
+    enum tare_status status;
+
+    study_cell_init(&cell, model);
+    cell.size = (int32_t)args->imgsz;
+    for (size_t k = sizeof(parts) / sizeof(parts[0]); k-- > 0;) {
+        size_t count = list_count(parts[k].list);
+
+        (void)list_part(parts[k].list, point % count, parts[k].out, parts[k].bytes);
+        point /= count;
+    }
+    if (!is_checkpoint(model))
+        cell.head[0] = '\0';
+    status = parse_count("batch", batch, 1, &cell.batch, err);
+    if (status == TARE_OK)
+        status = parse_count("threads", threads, 0, &cell.threads, err);
+    if (status == TARE_OK)
+        status = add_options(args, &cell, err);
+    return status == TARE_OK ? study_add_cell(study, &cell, err) : status;
+}
+
+static enum tare_status matrix_study(const struct args *args, const char *model,
+                                     struct study *study, struct tare_err *err)
+{
+    const char *head = is_checkpoint(model) ? args->head : "raw";
+    size_t points = list_count(head) * list_count(args->runtime) * list_count(args->layer) *
+                    list_count(args->precision) * list_count(args->device) *
+                    list_count(args->threads) * list_count(args->batch);
+    enum tare_status status = TARE_OK;
+
+    study_init(study);
+    if (points > STUDY_MAX_CELLS)
+        return tare_fail(err, TARE_LIMIT, "the matrix has %zu cells, at most %d", points,
+                         STUDY_MAX_CELLS);
+    (void)snprintf(study->name, sizeof(study->name), "%.60s", file_base_name(model));
+    for (size_t i = 0; i < points && status == TARE_OK; i++)
+        status = add_point(args, model, i, study, err);
+    return status == TARE_OK ? study_derive_lines(study, err) : status;
+}
+
+static enum tare_status set_duration(const char *what, const char *text, int64_t *ns,
+                                     struct tare_err *err)
+{
+    int64_t value = options_duration_ns(text);
+
+    if (value < 0)
+        return tare_fail(err, TARE_INVALID, "'--%s' is '%s', need a time such as 500ms or 2s", what,
+                         text);
+    *ns = value;
+    return TARE_OK;
+}
+
+/* What was given on the command line wins over the study file; negative and NULL: not given. */
+static enum tare_status apply_settings(const struct args *args, struct study *study,
+                                       struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    if (args->sweeps >= 0)
+        study->sweeps = args->sweeps;
+    if (args->restarts >= 0)
+        study->restarts = args->restarts;
+    if (args->runs >= 0)
+        study->runs = args->runs;
+    if (args->warmup_runs >= 0)
+        study->warmup_runs = args->warmup_runs;
+    if (args->seed >= 0)
+        study->seed = args->seed;
+    if (args->images)
+        (void)snprintf(study->images, sizeof(study->images), "%s", args->images);
+    if (args->annotations)
+        (void)snprintf(study->annotations, sizeof(study->annotations), "%s", args->annotations);
+    if (args->mode)
+        study->paced = strcmp(args->mode, "paced") == 0;
+    if (args->rate > 0 || (study->paced && study->rate_hz <= 0))
+        study->rate_hz = args->rate > 0 ? args->rate : 30;
+    if (args->visit)
+        status = set_duration("visit", args->visit, &study->visit_ns, err);
+    if (args->warmup && status == TARE_OK)
+        status = set_duration("warmup", args->warmup, &study->warmup_ns, err);
+    if (status == TARE_OK && study->annotations[0] && !study->images[0])
+        status = tare_fail(err, TARE_INVALID, "'--annotations' needs '--images'");
+    return status;
+}
+
+static enum tare_status make_study(const struct args *args, const char *operand,
+                                   struct study *study, struct tare_err *err)
+{
+    const char *dot = strrchr(operand, '.');
+    bool file = dot && strcmp(dot, ".json") == 0;
+    enum tare_status status;
+
+    if (!file && !file_exists(operand))
+        return tare_fail(err, TARE_ABSENT, "no file '%s'", operand);
+    status = file ? study_load(operand, study, err) : matrix_study(args, operand, study, err);
+    if (status == TARE_OK)
+        status = apply_settings(args, study, err);
+    return status;
+}
+
+/* --- running
+ * ---------------------------------------------------------------------------------------------- */
+
+static void show_progress(const struct sweeps_progress *p, void *data)
+{
+    char what[320];
+
+    if (p->sweep > 0)
+        (void)snprintf(what, sizeof(what), "%s %lld of %lld  %s", p->stage, (long long)p->sweep,
+                       (long long)p->sweeps, p->cell);
+    else
+        (void)snprintf(what, sizeof(what), "%s  %s", p->stage, p->cell);
+    progress_show(data, what, p->share, p->left_ns);
+}
+
+static void join_command(int argc, char **argv, struct buf *out)
+{
+    buf_append_text(out, "tare");
+    for (int i = 0; i < argc; i++)
+        buf_printf(out, " %s", argv[i]);
+}
+
+static void default_output(char *out, size_t bytes)
+{
+    time_t now = time(NULL);
+    struct tm parts;
+
+    if (!localtime_r(&now, &parts) || strftime(out, bytes, "tare-%Y%m%d-%H%M%S.db", &parts) == 0)
+        (void)snprintf(out, bytes, "tare.db");
+}
+
+static enum tare_status run_study(const struct args *args, struct study *study, const char *operand,
+                                  const char *output, const char *command,
+                                  struct sweeps_result *result, struct tare_err *err)
+{
+    struct progress progress;
+    struct sweeps_options options = {
+        .version = TARE_VERSION,
+        .command = command,
+        .study_text = "",
+        .progress = show_progress,
+        .progress_data = &progress,
+    };
+    struct store *store = NULL;
+    char *text = NULL;
+    size_t size;
+    enum tare_status status = bench_export_models(study, args->models, output, err);
+
+    if (status == TARE_OK && strcmp(operand + strlen(operand) - 3, ".pt") != 0 &&
+        file_read(operand, STUDY_MAX_FILE, &text, &size, NULL) == TARE_OK && text[0] == '{')
+        options.study_text = text;
+    if (status == TARE_OK)
+        status = store_open(output, STORE_CREATE, &store, err);
+    progress_start(&progress, args->quiet);
+    if (status == TARE_OK)
+        status = sweeps_run(study, store, &options, result, err);
+    progress_end(&progress);
+    store_close(store);
+    free(text);
+    return status;
+}
+
+static int finish(const struct args *args, const char *output, enum tare_status status,
+                  const struct sweeps_result *result, const struct tare_err *err)
+{
+    if (status == TARE_STOPPED) {
+        (void)fprintf(stderr,
+                      "tare bench: stopped after %lld sweeps; what was measured is in '%s'\n",
+                      (long long)result->sweeps_done, output);
+        return EXIT_FAILED;
+    }
+    if (status != TARE_OK && result->run_id == 0)
+        return command_fail("bench", err);
+    if (status != TARE_OK)
+        (void)fprintf(stderr, "tare bench: %s\n", err->text);
+    if (bench_print_ledger(output, args->json) != EXIT_OK || status != TARE_OK)
+        return EXIT_FAILED;
+    (void)fprintf(stderr, "\nresults: %s (%.0f s, %.0f %% of it in visits)\n", output,
+                  (double)result->wall_ns / 1e9,
+                  result->wall_ns ? 100.0 * (double)result->visit_ns / (double)result->wall_ns : 0);
+    (void)fprintf(stderr, "next:    tare report %s -o report.html\n", output);
+    return result->failed ? EXIT_FAILED : EXIT_OK;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+    struct args args = {
+        .runtime = "onnxruntime",
+        .layer = "direct",
+        .precision = "fp32",
+        .device = "cpu",
+        .batch = "1",
+        .threads = "0",
+        .head = "raw",
+        .sweeps = -1,
+        .restarts = -1,
+        .runs = -1,
+        .warmup_runs = -1,
+        .seed = -1,
+    };
+    struct options_result parsed;
+    struct sweeps_result result = {0};
+    struct tare_err err = TARE_ERR_INIT;
+    struct study study = {0};
+    struct buf command = BUF_INIT;
+    char output[FILE_MAX_PATH];
+    enum tare_status status;
+    int exit_code;
+
+    join_command(argc, argv, &command);
+    if (!command_parse(table, &usage, argc, argv, &args, &parsed, &exit_code)) {
+        buf_release(&command);
+        return exit_code;
+    }
+    default_output(output, sizeof(output));
+    if (args.output)
+        (void)snprintf(output, sizeof(output), "%s", args.output);
+    if (parsed.operand_count != 1) {
+        buf_release(&command);
+        return command_usage(argv[0], "need one study or model, got %zu", parsed.operand_count);
+    }
+    status = make_study(&args, parsed.operands[0], &study, &err);
+    if (status == TARE_OK)
+        status =
+            run_study(&args, &study, parsed.operands[0], output, buf_text(&command), &result, &err);
+    exit_code = status != TARE_OK && result.run_id == 0 && status != TARE_STOPPED
+                    ? command_fail(argv[0], &err)
+                    : finish(&args, output, status, &result, &err);
+    study_release(&study);
+    buf_release(&command);
+    return command_finish(argv[0], exit_code);
+}

@@ -1,0 +1,392 @@
+#include "measure/crew.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json_tree.h"
+#include "base/json_write.h"
+#include "base/log.h"
+
+#define OPEN_PATIENCE_NS  ((int64_t)600 * 1000000000) /* a compiler may stand behind open() */
+#define EVAL_PATIENCE_NS  ((int64_t)120 * 1000000000) /* between two signs of progress */
+#define STOP_PATIENCE_NS  ((int64_t)2 * 1000000000)
+#define QUIET_WINDOW_NS   ((int64_t)50 * 1000000)
+#define QUIET_PATIENCE_NS ((int64_t)2 * 1000000000)
+#define QUIET_SHARE       0.01
+
+/* --- commands and answers
+ * ---------------------------------------------------------------------------- */
+
+/* Adds what the worker printed last to a message about its end. */
+static enum tare_status fail_with_log(struct crew_member *member, const struct tare_err *inner,
+                                      struct tare_err *err)
+{
+    char tail[400], *line = tail;
+
+    process_log_tail(&member->process, tail, sizeof(tail));
+    for (size_t n = strlen(tail); n > 0 && (tail[n - 1] == '\n' || tail[n - 1] == ' '); n--)
+        tail[n - 1] = '\0';
+    if (strrchr(tail, '\n'))
+        line = strrchr(tail, '\n') + 1;
+    if (*line)
+        return tare_fail(err, inner->status, "%s; its last words: %.200s", inner->text, line);
+    return tare_fail(err, inner->status, "%s", inner->text);
+}
+
+static void wake(struct crew_member *member)
+{
+    if (member->stopped)
+        (void)kill(-member->process.pid, SIGCONT);
+    member->stopped = false;
+}
+
+/* One answer line as a tree, which the caller frees. */
+static enum tare_status receive(struct crew_member *member, int64_t patience_ns,
+                                struct json_tree **answer, struct tare_err *err)
+{
+    struct tare_err inner = TARE_ERR_INIT;
+    enum tare_status status;
+    char *line;
+
+    *answer = NULL;
+    status = process_receive(&member->process, clock_now_ns() + patience_ns, &line, &inner);
+    if (status == TARE_STOPPED)
+        return tare_fail(err, status, "stopped");
+    if (status == TARE_TIMEOUT)
+        return tare_fail(err, status, "the worker hangs: no answer in %.0f s",
+                         (double)patience_ns / 1e9);
+    if (status != TARE_OK)
+        return fail_with_log(member, &inner, err);
+    if (json_parse(line, strlen(line), answer, &inner) != TARE_OK)
+        return tare_fail(err, TARE_BADDATA, "the worker answered garbage: '%.60s'", line);
+    return TARE_OK;
+}
+
+static enum tare_status check_answer(const struct json_value *answer, struct tare_err *err)
+{
+    int64_t status = json_int(json_get(answer, "status"), TARE_FAILED);
+
+    if (json_bool(json_get(answer, "ok"), false))
+        return TARE_OK;
+    if (status >= 0 || status < TARE_STOPPED)
+        status = TARE_FAILED;
+    return tare_fail(err, (enum tare_status)status, "%s",
+                     json_text(json_get(answer, "text"), "the worker failed and does not say why"));
+}
+
+static enum tare_status ask(struct crew_member *member, struct buf *command, int64_t patience_ns,
+                            struct json_tree **answer, struct tare_err *err)
+{
+    struct tare_err inner = TARE_ERR_INIT;
+    enum tare_status status = buf_status(command, "a command", err);
+
+    *answer = NULL;
+    if (status != TARE_OK)
+        return status;
+    wake(member);
+    if (process_send(&member->process, buf_text(command), &inner) != TARE_OK)
+        return fail_with_log(member, &inner, err);
+    status = receive(member, patience_ns, answer, err);
+    if (status == TARE_OK)
+        status = check_answer(json_root(*answer), err);
+    return status;
+}
+
+/* --- start and stop
+ * ------------------------------------------------------------------------------------ */
+
+static enum tare_status make_shared(struct crew_member *member, struct tare_err *err)
+{
+    size_t size = sizeof(*member->shared);
+    void *memory = MAP_FAILED;
+
+    member->shared_fd = memfd_create("tare-samples", MFD_CLOEXEC);
+    if (member->shared_fd >= 0 && ftruncate(member->shared_fd, (off_t)size) == 0)
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, member->shared_fd, 0);
+    if (memory == MAP_FAILED)
+        return tare_fail(err, TARE_IO, "cannot make shared memory for samples: %s",
+                         strerror(errno));
+    member->shared = memory;
+    memset(member->shared, 0, size);
+    return TARE_OK;
+}
+
+static void put_cell(struct json_writer *w, const struct study *study,
+                     const struct study_cell *cell)
+{
+    json_put_text(w, "op", "open");
+    json_put_text(w, "plugin", study_cell_plugin(cell));
+    json_put_text(w, "model", cell->model_path[0] ? cell->model_path : cell->model);
+    json_put_text(w, "device", cell->device);
+    json_put_text(w, "precision", cell->precision);
+    json_put_int(w, "threads", cell->threads);
+    json_put_int(w, "batch", cell->batch);
+    json_put_int(w, "size", cell->size);
+    json_open_object(w, "options");
+    if (strcmp(study_cell_plugin(cell), cell->runtime) != 0)
+        json_put_text(w, "runtime", cell->runtime);
+    for (size_t i = 0; i < cell->option_count; i++)
+        json_put_text(w, cell->options[i].name, cell->options[i].value);
+    json_close_object(w);
+    json_put_number(w, "min_score", study->min_score);
+    json_put_number(w, "iou", study->iou);
+    json_put_int(w, "seed", study->seed);
+}
+
+static void copy_text(char *out, size_t bytes, const struct json_value *value)
+{
+    (void)snprintf(out, bytes, "%s", json_text(value, ""));
+}
+
+static void read_opened(const struct json_value *answer, struct crew_opened *opened)
+{
+    memset(opened, 0, sizeof(*opened));
+    copy_text(opened->family, sizeof(opened->family), json_get(answer, "family"));
+    copy_text(opened->runtime_version, sizeof(opened->runtime_version),
+              json_get(answer, "runtime_version"));
+    copy_text(opened->provider, sizeof(opened->provider), json_get(answer, "provider"));
+    copy_text(opened->executed_precision, sizeof(opened->executed_precision),
+              json_get(answer, "executed_precision"));
+    opened->predicts = json_bool(json_get(answer, "predicts"), false);
+    opened->pictures = json_int(json_get(answer, "pictures"), 0);
+    opened->load_ns = json_int(json_get(answer, "load_ns"), -1);
+    opened->first_run_ns = json_int(json_get(answer, "first_run_ns"), -1);
+}
+
+static enum tare_status open_cell(struct crew_member *member, const struct study *study,
+                                  const struct study_cell *cell,
+                                  const struct crew_pictures *pictures, struct crew_opened *opened,
+                                  struct tare_err *err)
+{
+    size_t kept = pictures->count < PROTOCOL_MAX_PICTURES ? pictures->count : PROTOCOL_MAX_PICTURES;
+    struct json_tree *answer = NULL;
+    struct buf command = BUF_INIT;
+    struct json_writer w;
+    enum tare_status status;
+
+    json_start(&w, &command, false);
+    json_open_object(&w, NULL);
+    put_cell(&w, study, cell);
+    json_open_array(&w, "pictures");
+    for (size_t i = 0; i < kept; i++)
+        json_put_text(&w, NULL, pictures->paths[i]);
+    json_close_array(&w);
+    json_close_object(&w);
+    status = ask(member, &command, OPEN_PATIENCE_NS, &answer, err);
+    if (status == TARE_OK)
+        read_opened(json_root(answer), opened);
+    json_free(answer);
+    buf_release(&command);
+    return status;
+}
+
+enum tare_status crew_start(struct crew_member *member, const struct study *study,
+                            const struct study_cell *cell, const struct crew_pictures *pictures,
+                            struct crew_opened *opened, struct tare_err *err)
+{
+    static const char *const argv[] = {"/proc/self/exe", "worker", NULL};
+    struct process_options options = {.argv = argv, .own_group = true};
+    enum tare_status status;
+
+    memset(member, 0, sizeof(*member));
+    member->shared_fd = member->process.channel_fd = member->process.log_fd = -1;
+    status = make_shared(member, err);
+    options.shared_fd = member->shared_fd;
+    if (status == TARE_OK)
+        status = process_start(&member->process, &options, err);
+    if (status == TARE_OK)
+        status = open_cell(member, study, cell, pictures, opened, err);
+    if (status != TARE_OK)
+        crew_stop(member);
+    return status;
+}
+
+void crew_stop(struct crew_member *member)
+{
+    pid_t group = member->process.pid;
+
+    if (!member->shared && group == 0)
+        return;
+    if (group) {
+        wake(member);
+        (void)process_send(&member->process, "{\"op\": \"quit\"}", NULL);
+        process_release(&member->process, STOP_PATIENCE_NS);
+        (void)kill(-group, SIGKILL); /* whatever it had started itself */
+    }
+    if (member->shared)
+        (void)munmap(member->shared, sizeof(*member->shared));
+    if (member->shared_fd >= 0)
+        (void)close(member->shared_fd);
+    memset(member, 0, sizeof(*member));
+    member->shared_fd = member->process.channel_fd = member->process.log_fd = -1;
+}
+
+/* --- runs
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static enum tare_status ask_runs(struct crew_member *member, struct buf *command,
+                                 int64_t patience_ns, struct crew_visit *visit,
+                                 struct tare_err *err)
+{
+    int64_t cpu_before = crew_cpu_ns(member);
+    struct json_tree *answer = NULL;
+    enum tare_status status = ask(member, command, patience_ns, &answer, err);
+    const struct json_value *root = json_root(answer);
+
+    memset(visit, 0, sizeof(*visit));
+    if (status == TARE_OK) {
+        int64_t cpu_after = crew_cpu_ns(member);
+
+        visit->runs = json_int(json_get(root, "runs"), -1);
+        visit->wall_ns = json_int(json_get(root, "wall_ns"), -1);
+        visit->major_faults = json_int(json_get(root, "major_faults"), 0);
+        visit->cpu_ns = cpu_before < 0 || cpu_after < 0 ? -1 : cpu_after - cpu_before;
+        if (visit->runs < 0 || visit->runs > PROTOCOL_MAX_RUNS || visit->wall_ns < 0)
+            status = tare_fail(err, TARE_BADDATA, "the worker answered garbage: %lld runs",
+                               (long long)visit->runs);
+    }
+    json_free(answer);
+    return status;
+}
+
+enum tare_status crew_warm_up(struct crew_member *member, int64_t min_runs, int64_t min_ns,
+                              struct crew_visit *visit, struct tare_err *err)
+{
+    struct buf command = BUF_INIT;
+    enum tare_status status;
+
+    buf_printf(&command, "{\"op\": \"warmup\", \"min_runs\": %lld, \"min_ns\": %lld}",
+               (long long)min_runs, (long long)min_ns);
+    status = ask_runs(member, &command, OPEN_PATIENCE_NS, visit, err);
+    buf_release(&command);
+    return status;
+}
+
+enum tare_status crew_visit(struct crew_member *member, int64_t runs, int64_t first_picture,
+                            int64_t period_ns, int64_t patience_ns, struct crew_visit *visit,
+                            struct tare_err *err)
+{
+    struct buf command = BUF_INIT;
+    enum tare_status status;
+
+    buf_printf(&command,
+               "{\"op\": \"visit\", \"runs\": %lld, \"first_picture\": %lld, \"period_ns\": %lld}",
+               (long long)runs, (long long)first_picture, (long long)period_ns);
+    status = ask_runs(member, &command, patience_ns, visit, err);
+    if (status == TARE_OK && visit->runs != runs)
+        status = tare_fail(err, TARE_BADDATA, "the worker made %lld runs instead of %lld",
+                           (long long)visit->runs, (long long)runs);
+    buf_release(&command);
+    return status;
+}
+
+/* Answers "progress" until the last one. */
+static enum tare_status receive_eval(struct crew_member *member,
+                                     void (*progress)(double share, void *data), void *data,
+                                     int64_t *pictures, struct tare_err *err)
+{
+    for (;;) {
+        struct json_tree *answer;
+        enum tare_status status = receive(member, EVAL_PATIENCE_NS, &answer, err);
+        const struct json_value *share = json_get(json_root(answer), "progress");
+        bool last = status != TARE_OK || !share;
+
+        if (!last && progress)
+            progress(json_number(share, 0), data);
+        if (last && status == TARE_OK)
+            status = check_answer(json_root(answer), err);
+        if (last)
+            *pictures = json_int(json_get(json_root(answer), "pictures"), 0);
+        json_free(answer);
+        if (last)
+            return status;
+    }
+}
+
+enum tare_status crew_eval(struct crew_member *member, const struct study *study,
+                           const char *detections, void (*progress)(double share, void *data),
+                           void *data, int64_t *pictures, struct tare_err *err)
+{
+    struct buf command = BUF_INIT;
+    struct json_writer w;
+    enum tare_status status;
+
+    json_start(&w, &command, false);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "op", "eval");
+    json_put_text(&w, "images", study->images);
+    json_put_text(&w, "annotations", study->annotations);
+    json_put_text(&w, "detections", detections);
+    json_close_object(&w);
+    status = buf_status(&command, "a command", err);
+    if (status == TARE_OK)
+        wake(member);
+    if (status == TARE_OK)
+        status = process_send(&member->process, buf_text(&command), err);
+    if (status == TARE_OK)
+        status = receive_eval(member, progress, data, pictures, err);
+    buf_release(&command);
+    return status;
+}
+
+/* --- quiet
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+int64_t crew_cpu_ns(const struct crew_member *member)
+{
+    return member->process.pid ? process_tree_cpu_ns(member->process.pid) : -1;
+}
+
+int64_t crew_peak_rss_bytes(const struct crew_member *member)
+{
+    return member->process.pid ? process_peak_rss_bytes(member->process.pid) : -1;
+}
+
+/* Which members used more than their share over one window; those that did are marked in busy. */
+static bool find_busy(struct crew_member *members, size_t count, const struct crew_member *except,
+                      bool *busy)
+{
+    int64_t before[STUDY_MAX_CELLS], start = clock_now_ns(), wall;
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++)
+        before[i] = &members[i] == except || members[i].stopped ? -1 : crew_cpu_ns(&members[i]);
+    (void)poll(NULL, 0, (int)(QUIET_WINDOW_NS / 1000000));
+    for (size_t i = 0; i < count; i++) {
+        int64_t now = before[i] < 0 ? -1 : crew_cpu_ns(&members[i]);
+
+        wall = clock_now_ns() - start;
+        busy[i] = now >= 0 && (double)(now - before[i]) > QUIET_SHARE * (double)wall;
+        any = any || busy[i];
+    }
+    return any;
+}
+
+int64_t crew_hush(struct crew_member *members, size_t count, const struct crew_member *except)
+{
+    int64_t start = clock_now_ns();
+    bool busy[STUDY_MAX_CELLS];
+
+    if (count < 2)
+        return 0;
+    while (find_busy(members, count, except, busy)) {
+        if (clock_now_ns() - start < QUIET_PATIENCE_NS)
+            continue;
+        for (size_t i = 0; i < count; i++)
+            if (busy[i] && kill(-members[i].process.pid, SIGSTOP) == 0)
+                members[i].stopped = true;
+        log_debug("a worker did not go quiet within %.0f s and was stopped",
+                  (double)QUIET_PATIENCE_NS / 1e9);
+        break;
+    }
+    return clock_now_ns() - start;
+}

@@ -1,0 +1,80 @@
+/*
+ * crew.h - the parent's side of the workers: starts them, sends commands, waits for answers with a
+ * deadline, keeps all but one of them quiet.
+ *
+ * A member is one worker process of one cell. What it answers is checked; a member that crashes,
+ * hangs or prints garbage gives an error that says so, and can be started again.
+ *
+ * Threads: a crew belongs to one thread.
+ */
+#ifndef TARE_MEASURE_CREW_H
+#define TARE_MEASURE_CREW_H
+
+#include "base/process.h"
+#include "measure/protocol.h"
+#include "measure/study.h"
+
+struct crew_member {
+    struct process process;
+    struct protocol_shared *shared; /* NULL: not started */
+    int shared_fd;
+    bool stopped; /* by SIGSTOP, because it would not go quiet */
+};
+
+/* What a worker said of its session. */
+struct crew_opened {
+    char family[32];
+    bool predicts;
+    int64_t pictures;
+    int64_t load_ns, first_run_ns;
+    char runtime_version[64], provider[64], executed_precision[32];
+};
+
+struct crew_visit {
+    int64_t runs;
+    int64_t wall_ns; /* of the runs alone, by the worker's clock */
+    int64_t cpu_ns;  /* of the worker's processes in that time; -1: not known */
+    int64_t major_faults;
+};
+
+struct crew_pictures {
+    char **paths; // (count)
+    size_t count;
+};
+
+/* Starts a worker for a cell and opens its session. On error the member holds nothing. */
+enum tare_status crew_start(struct crew_member *member, const struct study *study,
+                            const struct study_cell *cell, const struct crew_pictures *pictures,
+                            struct crew_opened *opened, struct tare_err *err);
+
+/* Runs at least the study's warm-up; samples lie in member->shared. */
+enum tare_status crew_warm_up(struct crew_member *member, int64_t min_runs, int64_t min_ns,
+                              struct crew_visit *visit, struct tare_err *err);
+
+/* One visit of `runs` runs; samples lie in member->shared. patience_ns: for all of it. */
+enum tare_status crew_visit(struct crew_member *member, int64_t runs, int64_t first_picture,
+                            int64_t period_ns, int64_t patience_ns, struct crew_visit *visit,
+                            struct tare_err *err);
+
+/* Runs all annotated pictures through the timed session and writes COCO detections to a file.
+ * progress may be NULL. */
+enum tare_status crew_eval(struct crew_member *member, const struct study *study,
+                           const char *detections, void (*progress)(double share, void *data),
+                           void *data, int64_t *pictures, struct tare_err *err);
+
+/* CPU time of the member's process and its descendants; -1 if it is gone. */
+int64_t crew_cpu_ns(const struct crew_member *member);
+
+/* Highest resident memory so far; -1 if unknown. */
+int64_t crew_peak_rss_bytes(const struct crew_member *member);
+
+/* Ends it. A member that was never started is allowed. */
+void crew_stop(struct crew_member *member);
+
+/*
+ * Waits until no member but `except` has used 1 % CPU over 50 ms, at most 2 s; those that still do
+ * are then stopped by signal and wake up at their own next command. Returns how long it took.
+ */
+int64_t crew_hush(struct crew_member *members, size_t count, const struct crew_member *except);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * protocol.h - what the parent and a worker say to each other.
+ *
+ * A worker is `tare worker`: this program, started again, one process for one cell. Commands and
+ * answers are lines of JSON over file descriptor 3, one answer a command, never during a timed
+ * run. Samples go through shared memory (file descriptor 4), which both sides have touched before.
+ *
+ *     {"op": "open", "plugin": "onnxruntime", "model": "x.onnx", "device": "cpu",
+ *      "precision": "fp32", "threads": 1, "batch": 1, "options": {"spinning": "off"},
+ *      "pictures": ["a.jpg", ...], "min_score": 0.25, "iou": 0.7, "seed": 1}
+ *         -> {"ok": true, "family": "yolov8", "predicts": true, "load_ns": ..., "first_run_ns":
+ * ..., "runtime_version": "...", "provider": "...", "executed_precision": "...", "timing": false}
+ *     {"op": "visit", "runs": 10, "first_picture": 0, "period_ns": 0}
+ *         -> {"ok": true, "runs": 10, "wall_ns": ..., "major_faults": 0}
+ *     {"op": "warmup", "min_runs": 20, "min_ns": 2000000000}     the answer as visit's
+ *     {"op": "eval", "images": "folder", "annotations": "a.json", "detections": "out.json"}
+ *         -> {"progress": 0.25} any number of times, then {"ok": true, "pictures": 24}
+ *     {"op": "quit"}                                              no answer
+ * A command that failed: {"ok": false, "status": -6, "text": "..."}; the worker goes on.
+ *
+ * Nothing that a worker says is trusted: it may have been overwritten by a runtime's bug.
+ */
+#ifndef TARE_MEASURE_PROTOCOL_H
+#define TARE_MEASURE_PROTOCOL_H
+
+#include <stdint.h>
+
+#define PROTOCOL_MAX_RUNS     16384 /* runs of one visit or warm-up whose samples are kept */
+#define PROTOCOL_MAX_PICTURES 64    /* kept in memory for visits */
+
+/* Series of one visit; a sample is nanoseconds. */
+enum protocol_series {
+    SERIES_TOTAL,     /* picture in memory to boxes; one run for families without pictures */
+    SERIES_DECODE,    /* JPEG to RGB */
+    SERIES_LETTERBOX, /* resize, pad, normalise */
+    SERIES_INFER,     /* one run of the session, seen from outside */
+    SERIES_BOXES,     /* outputs to boxes */
+    SERIES_INSIDE,    /* the run, as the runtime or its binding timed itself */
+    SERIES_LATENESS,  /* paced: real start after the scheduled one */
+    SERIES_COUNT,
+};
+
+/* The shared memory, whole. */
+struct protocol_shared {
+    int64_t samples[SERIES_COUNT][PROTOCOL_MAX_RUNS];
+};
+
+#endif

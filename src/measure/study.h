@@ -1,0 +1,126 @@
+/*
+ * study.h - what is to be measured: the cells, how long, and the ledger's lines, fixed beforehand.
+ *
+ * A study comes from a JSON file or from a command line's matrix. It is plain data; nothing here
+ * touches a runtime.
+ *
+ * The file (every field but model and cells or matrix may be left out):
+ *     {
+ *       "name": "quick",
+ *       "model": "yolov8n.pt",              relative to the study's folder, or absolute
+ *       "images": "sample/images",          JPEG pictures, for families that look at pictures
+ *       "annotations": "sample/instances.json",   COCO; adds accuracy
+ *       "sweeps": 20, "restarts": 5, "visit_ms": 500, "runs": 0, "after_switch": 2,
+ *       "warmup_runs": 20, "warmup_ms": 2000, "seed": 1,
+ *       "mode": "back_to_back", "rate_hz": 0,
+ *       "min_score": 0.25, "iou": 0.7,
+ *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
+ *       "cells": [{"name": "direct", "runtime": "onnxruntime", "layer": "direct",
+ *                  "precision": "fp32", "device": "cpu", "batch": 1, "threads": 1,
+ *                  "head": "raw", "size": 640, "model": "other.onnx", "options": {"spinning":
+ * "off"}}], "matrix": {"threads": [1, 2], "head": ["full", "raw"]}, "ledger": [{"kind": "tax",
+ * "name": "Python binding", "cell": "python", "baseline": "direct"}]
+ *     }
+ * An unknown key is an error: a misspelt setting must not silently be the default. "matrix" makes
+ * one cell for each point of the product, in row-major order of its keys. Without "ledger" the
+ * lines are derived: each cell against the earlier cell that differs from it in the fewest ways.
+ *
+ * Threads: a study belongs to one thread.
+ */
+#ifndef TARE_MEASURE_STUDY_H
+#define TARE_MEASURE_STUDY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/file.h"
+#include "tare/status.h"
+
+#define STUDY_MAX_CELLS   256
+#define STUDY_MAX_LINES   512
+#define STUDY_MAX_OPTIONS 16
+#define STUDY_MAX_FILE    ((size_t)1 << 20) /* bytes of a study file */
+
+/* One name=value for the runtime. */
+struct study_option {
+    char name[48];
+    char value[208];
+};
+
+struct study_cell {
+    char key[256];  /* "yolov8n/fp32/onnxruntime/cpu/b1/t1/direct/raw": unique in the study */
+    char name[128]; /* as the study calls it; the key if it does not */
+    char model[FILE_MAX_PATH];      /* as the study says, .onnx or .pt */
+    char model_path[FILE_MAX_PATH]; /* the .onnx to open; whoever exports a .pt sets it */
+    char runtime[48];               /* "onnxruntime" */
+    char layer[24];                 /* "direct", "python" */
+    char precision[12];             /* "fp32" */
+    char device[24];                /* "cpu" */
+    char head[8];                   /* "raw", "full"; "" for a model without such a choice */
+    int32_t batch;
+    int32_t threads; /* 0: the runtime's default */
+    int32_t size;    /* of a square picture input that the graph leaves open; 0: 640 */
+    struct study_option options[STUDY_MAX_OPTIONS];
+    size_t option_count;
+};
+
+struct study_line {
+    bool gain; /* otherwise a tax */
+    char name[160];
+    size_t cell, baseline; /* indices of cells */
+};
+
+struct study {
+    char name[64];
+    char images[FILE_MAX_PATH];      /* "": none */
+    char annotations[FILE_MAX_PATH]; /* "": none */
+    int64_t sweeps;                  /* 20 */
+    int64_t restarts;                /* worker processes a cell, 5 */
+    int64_t visit_ns;                /* aimed at, 0.5 s */
+    int64_t runs;                    /* timed runs a visit; 0: chosen by a pilot from visit_ns */
+    int64_t after_switch;            /* first runs of a visit, kept apart; 2 */
+    int64_t warmup_runs;             /* 20, and ... */
+    int64_t warmup_ns;               /* ... 2 s, whichever is longer */
+    int64_t seed;
+    bool paced;
+    double rate_hz; /* paced: starts a second */
+    double min_score, iou;
+    struct study_cell *cells; // (cell_count)
+    size_t cell_count;
+    struct study_line *lines; // (line_count)
+    size_t line_count;
+};
+
+/* Documented defaults, no cells. */
+void study_init(struct study *study);
+void study_release(struct study *study);
+
+/*
+ * Reads a study file; relative paths become relative to the file's folder. TARE_BADDATA names the
+ * key that is wrong. On error the study is released.
+ */
+enum tare_status study_load(const char *path, struct study *study, struct tare_err *err);
+
+/* The same from memory: name is what messages call it, folder what relative paths start from. */
+enum tare_status study_parse(const char *text, size_t size, const char *name, const char *folder,
+                             struct study *study, struct tare_err *err);
+
+/* A cell with the documented defaults (onnxruntime, direct, fp32, cpu, batch 1, threads 0). */
+void study_cell_init(struct study_cell *cell, const char *model);
+
+/* Adds a copy. key is made here; TARE_INVALID if a cell with this key is there already. */
+enum tare_status study_add_cell(struct study *study, const struct study_cell *cell,
+                                struct tare_err *err);
+
+/* Adds name=value to a cell, or replaces it. */
+enum tare_status study_set_option(struct study_cell *cell, const char *name, const char *value,
+                                  struct tare_err *err);
+
+/* Derives the lines, if there are none (see above). */
+enum tare_status study_derive_lines(struct study *study, struct tare_err *err);
+
+/* The plugin that runs a cell: the runtime's own, or the layer's ("python"). */
+const char *study_cell_plugin(const struct study_cell *cell);
+
+#endif

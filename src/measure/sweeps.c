@@ -1,0 +1,480 @@
+#include "measure/sweeps.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "measure/crew.h"
+#include "measure/host.h"
+#include "measure/record.h"
+#include "measure/steady.h"
+#include "stats/random.h"
+
+#define RUNS_MIN 5
+
+static const char *const picture_suffixes[] = {".jpg", ".jpeg", NULL};
+
+/* A cell while it is being measured. */
+struct cell_state {
+    int64_t id;         /* in the store */
+    int64_t restart_id; /* of its present worker */
+    int64_t pilot_ns;   /* median of one run, from its last warm-up */
+    int64_t runs;       /* timed runs a visit, after_switch not counted */
+    struct crew_opened opened;
+    bool opened_once, ended; /* ended: failed or skipped, no further visits */
+};
+
+struct sweeps {
+    const struct study *study;
+    const struct sweeps_options *options;
+    struct store *store;
+    struct sweeps_result *result;
+    struct crew_member *crew; // (cell_count)
+    struct cell_state *cells; // (cell_count)
+    struct crew_pictures pictures;
+    struct random random;
+    int64_t start_ns;
+    int64_t predecessor_id; /* the cell of the last visit; 0: none */
+    double done, work;      /* for the progress: visits, with starts counted as some */
+};
+
+/* --- progress
+ * ------------------------------------------------------------------------------------------- */
+
+#define START_WORK 4.0 /* a start with its warm-up, in visits */
+
+static void tell(struct sweeps *s, const char *stage, const char *cell, int64_t sweep, double more)
+{
+    struct sweeps_progress p = {stage, cell, sweep, s->study->sweeps, 0, -1};
+    int64_t spent = clock_now_ns() - s->start_ns;
+
+    s->done += more;
+    if (!s->options->progress)
+        return;
+    p.share = s->done / s->work < 1 ? s->done / s->work : 1;
+    if (p.share > 0.02)
+        p.left_ns = (int64_t)((double)spent * (1 - p.share) / p.share);
+    s->options->progress(&p, s->options->progress_data);
+}
+
+/* --- cells that end early
+ * --------------------------------------------------------------------------------- */
+
+/* A worker's failure is a row; only the store's and the user's own stop end the study. */
+static enum tare_status end_cell(struct sweeps *s, size_t i, const struct tare_err *failure,
+                                 struct tare_err *err)
+{
+    struct cell_state *cell = &s->cells[i];
+    enum store_cell_state state = failure->status == TARE_ABSENT && !cell->opened_once
+                                      ? STORE_CELL_SKIPPED
+                                      : STORE_CELL_FAILED;
+
+    if (failure->status == TARE_STOPPED)
+        return tare_fail(err, TARE_STOPPED, "stopped");
+    cell->ended = true;
+    crew_stop(&s->crew[i]);
+    log_warn("cell '%s' %s: %s", s->study->cells[i].name, store_cell_state_name(state),
+             failure->text);
+    return record_state(s->store, cell->id, state, failure->text,
+                        cell->opened_once ? &cell->opened : NULL, err);
+}
+
+static size_t count_alive(const struct sweeps *s)
+{
+    size_t alive = 0;
+
+    for (size_t i = 0; i < s->study->cell_count; i++)
+        alive += !s->cells[i].ended;
+    return alive;
+}
+
+/* --- starting
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* Goes on until the series is steady, at most three times as long; says whether it became so. */
+static enum tare_status warm_up(struct sweeps *s, size_t i, int64_t *runs, bool *steady,
+                                struct tare_err *err)
+{
+    struct crew_member *member = &s->crew[i];
+    enum tare_status status = TARE_OK;
+
+    *runs = 0;
+    *steady = false;
+    for (int round = 0; round < 3 && status == TARE_OK && !*steady; round++) {
+        struct crew_visit visit;
+        const int64_t *samples = member->shared->samples[SERIES_TOTAL];
+
+        status = crew_warm_up(member, s->study->warmup_runs, s->study->warmup_ns, &visit, err);
+        if (status != TARE_OK)
+            break;
+        *runs += visit.runs;
+        *steady = steady_check(samples, (size_t)visit.runs);
+        s->cells[i].pilot_ns = steady_median(samples, (size_t)visit.runs);
+    }
+    return status;
+}
+
+static enum tare_status start_cell(struct sweeps *s, size_t i, int64_t ordinal,
+                                   struct tare_err *failure, struct tare_err *err)
+{
+    struct cell_state *cell = &s->cells[i];
+    struct store_restart restart = {.cell_id = cell->id, .ordinal = ordinal, .peak_rss_bytes = -1};
+    enum tare_status status;
+
+    (void)crew_hush(s->crew, s->study->cell_count, NULL);
+    status = crew_start(&s->crew[i], s->study, &s->study->cells[i], &s->pictures, &cell->opened,
+                        failure);
+    if (status == TARE_OK) {
+        cell->opened_once = true;
+        status = warm_up(s, i, &restart.warmup_runs, &restart.warmup_steady, failure);
+    }
+    if (status != TARE_OK)
+        return TARE_OK;
+    restart.pid = s->crew[i].process.pid;
+    restart.load_ns = cell->opened.load_ns;
+    restart.first_run_ns = cell->opened.first_run_ns;
+    return store_add_restart(s->store, &restart, &cell->restart_id, err);
+}
+
+static enum tare_status start_crew(struct sweeps *s, int64_t ordinal, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < s->study->cell_count && status == TARE_OK; i++) {
+        struct tare_err failure = TARE_ERR_INIT;
+
+        if (s->cells[i].ended)
+            continue;
+        tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, 0);
+        status = start_cell(s, i, ordinal, &failure, err);
+        if (status == TARE_OK && failure.status != TARE_OK)
+            status = end_cell(s, i, &failure, err);
+        tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, START_WORK);
+    }
+    return status;
+}
+
+static int64_t runs_for(const struct study *study, double run_ns)
+{
+    double most = PROTOCOL_MAX_RUNS - (double)study->after_switch, runs;
+
+    if (study->paced)
+        run_ns = 1e9 / study->rate_hz;
+    runs = study->runs ? (double)study->runs : fmax((double)study->visit_ns / run_ns, RUNS_MIN);
+    return (int64_t)fmin(runs, most);
+}
+
+/*
+ * Cells that look at pictures get one number of runs, so that sweep by sweep they see the same
+ * pictures: that of their geometric mean. The others each fill their visit.
+ */
+static void choose_runs(struct sweeps *s)
+{
+    double sum = 0, count = 0;
+
+    for (size_t i = 0; i < s->study->cell_count; i++) {
+        struct cell_state *cell = &s->cells[i];
+        double run_ns = cell->pilot_ns > 0 ? (double)cell->pilot_ns : 1;
+
+        cell->runs = runs_for(s->study, run_ns);
+        if (cell->ended || cell->opened.pictures == 0)
+            continue;
+        sum += log(run_ns);
+        count++;
+    }
+    for (size_t i = 0; i < s->study->cell_count && count > 0; i++)
+        if (s->cells[i].opened.pictures > 0)
+            s->cells[i].runs = runs_for(s->study, exp(sum / count));
+}
+
+/* --- visiting
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static const char *invalid_reason(const struct crew_visit *visit)
+{
+    return visit->major_faults > 0 ? "pages were read from disk during the visit" : "";
+}
+
+static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, int64_t position,
+                                   struct tare_err *failure, struct tare_err *err)
+{
+    const struct study *study = s->study;
+    struct cell_state *cell = &s->cells[i];
+    int64_t runs = cell->runs + study->after_switch, steal = host_steal_ns();
+    int64_t period = study->paced ? (int64_t)(1e9 / study->rate_hz) : 0;
+    int64_t expected = runs * (period > cell->pilot_ns ? period : cell->pilot_ns);
+    int64_t patience = expected > (int64_t)3000000000 ? 10 * expected : (int64_t)30000000000;
+    struct crew_visit done;
+    struct store_visit row = {
+        .cell_id = cell->id,
+        .restart_id = cell->restart_id,
+        .sweep = sweep,
+        .position = position,
+        .predecessor_id = s->predecessor_id,
+        .mode = study->paced ? STORE_VISIT_PACED : STORE_VISIT_BACK_TO_BACK,
+        .mean_clock_hz = -1,
+        .steal_ns = -1,
+    };
+
+    (void)crew_hush(s->crew, study->cell_count, &s->crew[i]);
+    row.started_ns = clock_now_ns() - s->start_ns;
+    if (crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period, patience, &done,
+                   failure) != TARE_OK)
+        return TARE_OK;
+    s->predecessor_id = cell->id;
+    s->result->visit_ns += done.wall_ns;
+    row.wall_ns = done.wall_ns;
+    row.cpu_ns = done.cpu_ns;
+    row.major_faults = done.major_faults;
+    row.mean_clock_hz = host_clock_hz();
+    if (steal >= 0)
+        row.steal_ns = host_steal_ns() - steal;
+    row.why_invalid = invalid_reason(&done);
+    row.valid = row.why_invalid[0] == '\0';
+    return record_visit(s->store, &row, s->crew[i].shared, runs, study->after_switch,
+                        cell->opened.pictures > 0, study->paced, err);
+}
+
+static enum tare_status sweep_once(struct sweeps *s, int64_t sweep, struct tare_err *err)
+{
+    size_t order[STUDY_MAX_CELLS];
+    enum tare_status status = TARE_OK;
+    int64_t position = 0;
+
+    for (size_t k = 0; k < s->study->cell_count; k++)
+        order[k] = k;
+    random_shuffle(&s->random, order, s->study->cell_count);
+    for (size_t k = 0; k < s->study->cell_count && status == TARE_OK; k++) {
+        struct tare_err failure = TARE_ERR_INIT;
+        size_t i = order[k];
+
+        if (s->cells[i].ended)
+            continue;
+        status = visit_cell(s, i, sweep, position++, &failure, err);
+        if (status == TARE_OK && failure.status != TARE_OK)
+            status = end_cell(s, i, &failure, err);
+        tell(s, "sweep", s->study->cells[i].name, sweep + 1, 1);
+    }
+    return status;
+}
+
+/* --- accuracy
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+struct eval_watch {
+    struct sweeps *s;
+    size_t cell;
+    double told, work;
+};
+
+static void eval_progress(double share, void *data)
+{
+    struct eval_watch *watch = data;
+
+    tell(watch->s, "accuracy", watch->s->study->cells[watch->cell].name, watch->s->study->sweeps,
+         watch->work * (share - watch->told));
+    watch->told = share;
+}
+
+/* How many visits' worth of work one cell's accuracy is. */
+static double eval_work(const struct study *study, size_t pictures)
+{
+    return study->annotations[0] ? (double)pictures / 10.0 : 0;
+}
+
+static enum tare_status eval_cell(struct sweeps *s, size_t i, struct tare_err *failure,
+                                  struct tare_err *err)
+{
+    struct eval_watch watch = {s, i, 0, eval_work(s->study, s->pictures.count)};
+    char path[] = "/tmp/tare-detections-XXXXXX";
+    int64_t pictures = 0;
+    enum tare_status status = TARE_OK;
+    int fd = mkstemp(path);
+
+    if (fd < 0)
+        return tare_fail(err, TARE_IO, "cannot make a temporary file in /tmp");
+    (void)close(fd);
+    if (crew_eval(&s->crew[i], s->study, path, eval_progress, &watch, &pictures, failure) ==
+        TARE_OK)
+        status = record_accuracy(s->store, s->cells[i].id, s->study, path, pictures, err);
+    (void)unlink(path);
+    return status;
+}
+
+static enum tare_status eval_crew(struct sweeps *s, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < s->study->cell_count && status == TARE_OK; i++) {
+        struct tare_err failure = TARE_ERR_INIT;
+
+        if (s->cells[i].ended || !s->cells[i].opened.predicts)
+            continue;
+        status = eval_cell(s, i, &failure, err);
+        if (status == TARE_OK && failure.status != TARE_OK)
+            status = end_cell(s, i, &failure, err);
+    }
+    return status;
+}
+
+/* --- the whole
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static enum tare_status stop_crew(struct sweeps *s, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < s->study->cell_count; i++) {
+        int64_t peak = crew_peak_rss_bytes(&s->crew[i]);
+
+        if (status == TARE_OK && peak > 0 && s->cells[i].restart_id)
+            status = store_set_peak_rss(s->store, s->cells[i].restart_id, peak, err);
+        crew_stop(&s->crew[i]);
+    }
+    return status;
+}
+
+static enum tare_status run_restart(struct sweeps *s, int64_t ordinal, int64_t restarts,
+                                    struct tare_err *err)
+{
+    int64_t sweeps = s->study->sweeps;
+    int64_t first = ordinal * sweeps / restarts, last = (ordinal + 1) * sweeps / restarts;
+    enum tare_status status = start_crew(s, ordinal, err);
+
+    if (status == TARE_OK && ordinal == 0)
+        choose_runs(s);
+    for (int64_t sweep = first; sweep < last && status == TARE_OK && count_alive(s); sweep++) {
+        status =
+            stop_requested() ? tare_fail(err, TARE_STOPPED, "stopped") : sweep_once(s, sweep, err);
+        if (status == TARE_OK)
+            s->result->sweeps_done = sweep + 1;
+    }
+    if (status == TARE_OK && ordinal == restarts - 1 && s->study->annotations[0])
+        status = eval_crew(s, err);
+    return status == TARE_OK ? stop_crew(s, err) : status;
+}
+
+static enum tare_status register_cells(struct sweeps *s, struct tare_err *err)
+{
+    int64_t ids[STUDY_MAX_CELLS];
+    enum tare_status status = store_begin(s->store, err);
+
+    if (status != TARE_OK)
+        return status;
+    status = record_run(s->store, s->study, s->options, &s->result->run_id, err);
+    for (size_t i = 0; i < s->study->cell_count && status == TARE_OK; i++) {
+        status =
+            record_cell(s->store, s->result->run_id, s->study, &s->study->cells[i], &ids[i], err);
+        s->cells[i].id = ids[i];
+    }
+    if (status == TARE_OK)
+        status = record_lines(s->store, s->result->run_id, s->study, ids, err);
+    if (status == TARE_OK)
+        return store_commit(s->store, err);
+    store_rollback(s->store);
+    return status;
+}
+
+static enum tare_status list_pictures(struct sweeps *s, struct tare_err *err)
+{
+    const char *dir = s->study->images;
+    char **names;
+    size_t count;
+    enum tare_status status = TARE_OK;
+
+    if (!dir[0])
+        return TARE_OK;
+    status = file_list(dir, picture_suffixes, &names, &count, err);
+    if (status != TARE_OK)
+        return status;
+    if (count == 0) {
+        file_free_names(names, count);
+        return tare_fail(err, TARE_ABSENT, "no .jpg or .jpeg picture in '%s'", dir);
+    }
+    for (size_t i = 0; i < count && status == TARE_OK; i++) {
+        char path[FILE_MAX_PATH];
+
+        status = file_join(path, sizeof(path), dir, names[i], err);
+        free(names[i]);
+        names[i] = status == TARE_OK ? strdup(path) : NULL;
+        if (status == TARE_OK && !names[i])
+            status = tare_fail(err, TARE_NOMEM, "out of memory for a list of pictures");
+    }
+    s->pictures = (struct crew_pictures){names, count};
+    return status;
+}
+
+static enum tare_status settle_cells(struct sweeps *s, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+    size_t measured = 0, skipped = 0;
+
+    for (size_t i = 0; i < s->study->cell_count; i++) {
+        const struct cell_state *cell = &s->cells[i];
+
+        measured += !cell->ended;
+        skipped += cell->ended && !cell->opened_once;
+        if (!cell->ended && status == TARE_OK && cell->opened_once)
+            status = record_state(s->store, cell->id, STORE_CELL_OK, "", &cell->opened, err);
+    }
+    s->result->measured = measured;
+    s->result->skipped = skipped;
+    s->result->failed = s->study->cell_count - measured - skipped;
+    return status;
+}
+
+static enum tare_status finish(struct sweeps *s, enum tare_status status, struct tare_err *err)
+{
+    enum store_run_state state = status == TARE_OK ? STORE_RUN_COMPLETE : STORE_RUN_INTERRUPTED;
+    enum tare_status settled, ended = TARE_OK;
+
+    for (size_t i = 0; i < s->study->cell_count; i++)
+        crew_stop(&s->crew[i]);
+    s->result->wall_ns = clock_now_ns() - s->start_ns;
+    settled = settle_cells(s, err);
+    if (s->result->run_id)
+        ended = store_end_run(s->store, s->result->run_id, state, clock_wall_ns(), err);
+    if (status == TARE_OK && s->result->measured == 0)
+        return tare_fail(err, TARE_FAILED, "no cell could be measured");
+    return status != TARE_OK ? status : settled != TARE_OK ? settled : ended;
+}
+
+enum tare_status sweeps_run(const struct study *study, struct store *store,
+                            const struct sweeps_options *options, struct sweeps_result *result,
+                            struct tare_err *err)
+{
+    int64_t restarts = study->restarts < study->sweeps ? study->restarts : study->sweeps;
+    struct sweeps s = {.study = study, .options = options, .store = store, .result = result};
+    enum tare_status status = TARE_OK;
+
+    memset(result, 0, sizeof(*result));
+    s.start_ns = clock_now_ns();
+    s.crew = calloc(study->cell_count + 1, sizeof(*s.crew));
+    s.cells = calloc(study->cell_count + 1, sizeof(*s.cells));
+    random_seed(&s.random, (uint64_t)study->seed);
+    if (!s.crew || !s.cells)
+        status = tare_fail(err, TARE_NOMEM, "out of memory for a study");
+    if (status == TARE_OK)
+        status = list_pictures(&s, err);
+    s.work = (double)study->cell_count * ((double)study->sweeps + START_WORK * (double)restarts +
+                                          eval_work(study, s.pictures.count));
+    if (status == TARE_OK)
+        status = register_cells(&s, err);
+    for (int64_t r = 0; r < restarts && status == TARE_OK && count_alive(&s); r++)
+        status = run_restart(&s, r, restarts, err);
+    if (s.crew && s.cells)
+        status = finish(&s, status, err);
+    file_free_names(s.pictures.paths, s.pictures.count);
+    free(s.crew);
+    free(s.cells);
+    return status;
+}
