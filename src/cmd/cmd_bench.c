@@ -21,7 +21,7 @@ struct args {
     const char *images, *annotations, *models;
     struct option_list options;
     int64_t sweeps, restarts, runs, warmup_runs, seed, imgsz;
-    const char *visit, *warmup;
+    const char *visit, *warmup, *timeout;
     double rate;
     bool quiet, json;
 };
@@ -60,6 +60,8 @@ static const struct option_info table[] = {
      AT(warmup)},
     {OPTION_INT, "warmup-runs", 0, "N", "and at least so many runs", "20", NULL, 0, 10000,
      AT(warmup_runs)},
+    {OPTION_TEXT, "timeout", 0, "TIME", "a visit that takes longer is a hang",
+     "ten times what is expected, at least 30s", NULL, 0, 0, AT(timeout)},
     {OPTION_CHOICE, "mode", 'm', "MODE", "one run after the other, or as a camera comes",
      "back_to_back", "back_to_back|paced", 0, 0, AT(mode)},
     {OPTION_NUMBER, "rate", 0, "HZ", "starts a second in paced mode", "30", NULL, 0.001, 1e6,
@@ -243,6 +245,8 @@ static enum tare_status apply_settings(const struct args *args, struct study *st
         status = set_duration("visit", args->visit, &study->visit_ns, err);
     if (args->warmup && status == TARE_OK)
         status = set_duration("warmup", args->warmup, &study->warmup_ns, err);
+    if (args->timeout && status == TARE_OK)
+        status = set_duration("timeout", args->timeout, &study->timeout_ns, err);
     if (status == TARE_OK && study->annotations[0] && !study->images[0])
         status = tare_fail(err, TARE_INVALID, "'--annotations' needs '--images'");
     return status;

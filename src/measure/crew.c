@@ -228,9 +228,7 @@ void crew_stop(struct crew_member *member)
     member->shared_fd = member->process.channel_fd = member->process.log_fd = -1;
 }
 
-/* --- runs
- * --------------------------------------------------------------------------------------------------
- */
+/* --- runs ------------------------------------------------------------------------------------ */
 
 static enum tare_status ask_runs(struct crew_member *member, struct buf *command,
                                  int64_t patience_ns, struct crew_visit *visit,
@@ -258,14 +256,14 @@ static enum tare_status ask_runs(struct crew_member *member, struct buf *command
 }
 
 enum tare_status crew_warm_up(struct crew_member *member, int64_t min_runs, int64_t min_ns,
-                              struct crew_visit *visit, struct tare_err *err)
+                              int64_t timeout_ns, struct crew_visit *visit, struct tare_err *err)
 {
     struct buf command = BUF_INIT;
     enum tare_status status;
 
     buf_printf(&command, "{\"op\": \"warmup\", \"min_runs\": %lld, \"min_ns\": %lld}",
                (long long)min_runs, (long long)min_ns);
-    status = ask_runs(member, &command, OPEN_PATIENCE_NS, visit, err);
+    status = ask_runs(member, &command, timeout_ns ? timeout_ns : OPEN_PATIENCE_NS, visit, err);
     buf_release(&command);
     return status;
 }
@@ -337,9 +335,7 @@ enum tare_status crew_eval(struct crew_member *member, const struct study *study
     return status;
 }
 
-/* --- quiet
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- quiet ----------------------------------------------------------------------------------- */
 
 int64_t crew_cpu_ns(const struct crew_member *member)
 {

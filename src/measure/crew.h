@@ -47,9 +47,10 @@ enum tare_status crew_start(struct crew_member *member, const struct study *stud
                             const struct study_cell *cell, const struct crew_pictures *pictures,
                             struct crew_opened *opened, struct tare_err *err);
 
-/* Runs at least the study's warm-up; samples lie in member->shared. */
+/* Runs at least the study's warm-up, waits timeout_ns for it (0: 10 minutes); samples lie in
+ * member->shared. */
 enum tare_status crew_warm_up(struct crew_member *member, int64_t min_runs, int64_t min_ns,
-                              struct crew_visit *visit, struct tare_err *err);
+                              int64_t timeout_ns, struct crew_visit *visit, struct tare_err *err);
 
 /* One visit of `runs` runs; samples lie in member->shared. patience_ns: for all of it. */
 enum tare_status crew_visit(struct crew_member *member, int64_t runs, int64_t first_picture,

@@ -11,7 +11,8 @@
  *       "images": "sample/images",          JPEG pictures, for families that look at pictures
  *       "annotations": "sample/instances.json",   COCO; adds accuracy
  *       "sweeps": 20, "restarts": 5, "visit_ms": 500, "runs": 0, "after_switch": 2,
- *       "warmup_runs": 20, "warmup_ms": 2000, "seed": 1,
+ *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
+ *       "seed": 1,
  *       "mode": "back_to_back", "rate_hz": 0,
  *       "min_score": 0.25, "iou": 0.7,
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
@@ -82,6 +83,8 @@ struct study {
     int64_t after_switch;            /* first runs of a visit, kept apart; 2 */
     int64_t warmup_runs;             /* 20, and ... */
     int64_t warmup_ns;               /* ... 2 s, whichever is longer */
+    int64_t timeout_ns; /* a visit that takes longer is a hang; 0: ten times what is expected, at
+                           least 30 s */
     int64_t seed;
     bool paced;
     double rate_hz; /* paced: starts a second */

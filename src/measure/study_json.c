@@ -39,6 +39,7 @@ static const struct field study_fields[] = {
     {"after_switch", FIELD_INT, offsetof(struct study, after_switch), 0, 0, 1000},
     {"warmup_runs", FIELD_INT, offsetof(struct study, warmup_runs), 0, 0, 10000},
     {"warmup_ms", FIELD_MS, offsetof(struct study, warmup_ns), 0, 0, 3600e3},
+    {"timeout_ms", FIELD_MS, offsetof(struct study, timeout_ns), 0, 0, 86400e3},
     {"seed", FIELD_INT, offsetof(struct study, seed), 0, 0, 9e15},
     {"rate_hz", FIELD_NUMBER, offsetof(struct study, rate_hz), 0, 0, 1e6},
     {"min_score", FIELD_NUMBER, offsetof(struct study, min_score), 0, 0, 1},

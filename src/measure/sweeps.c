@@ -93,9 +93,7 @@ static size_t count_alive(const struct sweeps *s)
     return alive;
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------------------
- */
+/* --- starting -------------------------------------------------------------------------------- */
 
 /* Goes on until the series is steady, at most three times as long; says whether it became so. */
 static enum tare_status warm_up(struct sweeps *s, size_t i, int64_t *runs, bool *steady,
@@ -110,7 +108,8 @@ static enum tare_status warm_up(struct sweeps *s, size_t i, int64_t *runs, bool 
         struct crew_visit visit;
         const int64_t *samples = member->shared->samples[SERIES_TOTAL];
 
-        status = crew_warm_up(member, s->study->warmup_runs, s->study->warmup_ns, &visit, err);
+        status = crew_warm_up(member, s->study->warmup_runs, s->study->warmup_ns,
+                              s->study->timeout_ns, &visit, err);
         if (status != TARE_OK)
             break;
         *runs += visit.runs;
@@ -193,13 +192,21 @@ static void choose_runs(struct sweeps *s)
             s->cells[i].runs = runs_for(s->study, exp(sum / count));
 }
 
-/* --- visiting
- * -------------------------------------------------------------------------------------------------
- */
+/* --- visiting -------------------------------------------------------------------------------- */
 
 static const char *invalid_reason(const struct crew_visit *visit)
 {
     return visit->major_faults > 0 ? "pages were read from disk during the visit" : "";
+}
+
+/* How long a visit may take before its worker counts as hung. */
+static int64_t visit_patience(const struct study *study, int64_t expected_ns)
+{
+    int64_t least = (int64_t)30 * 1000000000;
+
+    if (study->timeout_ns)
+        return study->timeout_ns;
+    return 10 * expected_ns > least ? 10 * expected_ns : least;
 }
 
 static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, int64_t position,
@@ -210,7 +217,6 @@ static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
     int64_t runs = cell->runs + study->after_switch, steal = host_steal_ns();
     int64_t period = study->paced ? (int64_t)(1e9 / study->rate_hz) : 0;
     int64_t expected = runs * (period > cell->pilot_ns ? period : cell->pilot_ns);
-    int64_t patience = expected > (int64_t)3000000000 ? 10 * expected : (int64_t)30000000000;
     struct crew_visit done;
     struct store_visit row = {
         .cell_id = cell->id,
@@ -225,8 +231,8 @@ static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
 
     (void)crew_hush(s->crew, study->cell_count, &s->crew[i]);
     row.started_ns = clock_now_ns() - s->start_ns;
-    if (crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period, patience, &done,
-                   failure) != TARE_OK)
+    if (crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period,
+                   visit_patience(study, expected), &done, failure) != TARE_OK)
         return TARE_OK;
     s->predecessor_id = cell->id;
     s->result->visit_ns += done.wall_ns;
@@ -265,9 +271,7 @@ static enum tare_status sweep_once(struct sweeps *s, int64_t sweep, struct tare_
     return status;
 }
 
-/* --- accuracy
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- accuracy -------------------------------------------------------------------------------- */
 
 struct eval_watch {
     struct sweeps *s;
@@ -325,9 +329,7 @@ static enum tare_status eval_crew(struct sweeps *s, struct tare_err *err)
     return status;
 }
 
-/* --- the whole
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static enum tare_status stop_crew(struct sweeps *s, struct tare_err *err)
 {

@@ -247,9 +247,7 @@ static enum tare_status do_warmup(struct worker *worker, const struct json_value
     return run_loop(worker, &options, answer, err);
 }
 
-/* --- eval
- * ------------------------------------------------------------------------------------------------
- */
+/* --- eval ------------------------------------------------------------------------------------ */
 
 static void send_progress(double share, void *data)
 {
