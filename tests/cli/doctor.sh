@@ -1,7 +1,8 @@
 # Another machine's /proc and /sys, a broken plugin, and no runtime: what is wrong is said, with 1.
 mkdir plugins
 echo "not a plugin" >plugins/broken.so
-export TARE_PLUGINS="$PWD/plugins" TARE_ONNXRUNTIME=/nowhere/libonnxruntime.so TARE_PYTHON=/nowhere/python3
+export TARE_PLUGINS="$PWD/plugins"
+export TARE_ONNXRUNTIME=/nowhere/libonnxruntime.so TARE_PYTHON=/nowhere/python3
 unset TARE_DATA
 "$TARE" doctor --root "$ROOT/tests/fixtures/machines/orin" || echo "exit $?"
 "$TARE" doctor --json --root "$ROOT/tests/fixtures/machines/xeon" | grep -c '"amx_int8"'
