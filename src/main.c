@@ -22,9 +22,9 @@ struct command {
 
 static const struct command commands[] = {
     {"bench", cmd_bench, NEED_STOP, "weigh every cell of a study: latency, accuracy, taxes, gains"},
+    {"doctor", cmd_doctor, 0, "say what this machine can measure, and what is missing"},
     {"export", cmd_export, 0, "turn a YOLOv8 checkpoint into an ONNX model"},
     {"worker", cmd_worker, 0, NULL},
-    {"doctor", cmd_doctor, 0, "say what this machine can measure, and what is missing"},
     {NULL, NULL, 0, NULL},
 };
 
