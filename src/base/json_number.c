@@ -39,19 +39,13 @@ static double round_to_double(uint128 value, int exponent, bool more)
     return ldexp((double)low, exponent + shift);
 }
 
-/* mantissa * 10^power for |power| <= MAX_POWER. */
-static double scale(uint64_t mantissa, int power)
+/* mantissa * 10^power for |power| <= MAX_POWER, in integers. */
+static double scale_exactly(uint64_t mantissa, int power)
 {
-    static const double tens[EXACT_POWER + 1] = {
-        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-    };
     uint64_t five = 1;
     uint128 value;
     int shift;
 
-    if (mantissa <= MAX_MANTISSA && power >= -EXACT_POWER && power <= EXACT_POWER)
-        return power < 0 ? (double)mantissa / tens[-power] : (double)mantissa * tens[power];
     for (int i = 0; i < abs(power); i++)
         five *= 5;
     if (power >= 0)
@@ -59,6 +53,18 @@ static double scale(uint64_t mantissa, int power)
     shift = __builtin_clzll(mantissa);
     value = (uint128)(mantissa << shift) << 64;
     return round_to_double(value / five, power - 64 - shift, value % five != 0);
+}
+
+static inline double scale(uint64_t mantissa, int power)
+{
+    static const double tens[EXACT_POWER + 1] = {
+        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+    };
+
+    if (mantissa > MAX_MANTISSA || power < -EXACT_POWER || power > EXACT_POWER)
+        return scale_exactly(mantissa, power);
+    return power < 0 ? (double)mantissa / tens[-power] : (double)mantissa * tens[power];
 }
 
 static double by_strtod(const char *text, size_t length)
