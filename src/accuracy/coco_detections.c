@@ -51,12 +51,15 @@ enum tare_status coco_detections_take(struct coco_detections *detections,
 /* A block with room at the end of the list; NULL if memory ran out. */
 static struct coco_block *open_block(struct coco_detections *detections)
 {
-    struct coco_block *last = detections->blocks + detections->block_count - 1;
     size_t capacity = detections->count < FIRST_BLOCK ? FIRST_BLOCK : detections->count;
     struct coco_detection *items;
+    struct coco_block *last;
 
-    if (detections->block_count && last->count < last->capacity)
-        return last;
+    if (detections->block_count) {
+        last = &detections->blocks[detections->block_count - 1];
+        if (last->count < last->capacity)
+            return last;
+    }
     if (capacity > MAX_BLOCK)
         capacity = MAX_BLOCK;
     items = malloc(capacity * sizeof(*items));
@@ -64,7 +67,7 @@ static struct coco_block *open_block(struct coco_detections *detections)
         free(items);
         return NULL;
     }
-    last = detections->blocks + detections->block_count - 1;
+    last = &detections->blocks[detections->block_count - 1];
     last->capacity = capacity;
     return last;
 }

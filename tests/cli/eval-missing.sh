@@ -1,0 +1,1 @@
+tare eval -a nosuch.json -d nosuch.json

@@ -1,0 +1,1 @@
+tare eval --annotations a.json
