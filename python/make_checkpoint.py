@@ -15,7 +15,8 @@ What differs between checkpoints in the field, and here:
                 arguments as a namespace. Without: as training finishes it, 'ema' empty.
 
 The weights are such that a picture of noise gives finite, spread outputs: convolutions by Kaiming,
-normalisation by the statistics of a first forward pass, its scale and shift near 1 and 0.
+normalisation by the statistics of a first forward pass, with a scale small enough that rounding
+errors die out on their way, as they do in a trained network.
 """
 import argparse
 import contextlib
@@ -26,6 +27,7 @@ import types
 import numpy
 import torch
 from torch import nn
+from torch.nn.utils import skip_init
 
 import yolov8_reference
 from torch_checkpoint import Module, ULTRALYTICS
@@ -84,7 +86,7 @@ class Builder:
         return math.ceil(min(count, self.most) * self.width / 8) * 8
 
     def conv(self, c1, c2, k=1, s=1):
-        return self.make("Conv", conv=nn.Conv2d(c1, c2, k, s, k // 2, bias=False),
+        return self.make("Conv", conv=skip_init(nn.Conv2d, c1, c2, k, s, k // 2, bias=False),
                          bn=nn.BatchNorm2d(c2, eps=0.001, momentum=0.03), act=self.silu)
 
     def c2f(self, c1, c2, repeats, add):
@@ -192,13 +194,12 @@ def randomise(model, generator):
         if isinstance(module, nn.Conv2d):
             fill(module.weight, 0.0, math.sqrt(2.0 / module.weight[0].numel()))
         elif isinstance(module, nn.BatchNorm2d):
-            fill(module.weight, 1.0, 0.1)
-            fill(module.bias, 0.0, 0.3)
+            fill(module.weight, 0.5, 0.1)
+            fill(module.bias, 0.0, 0.5)
     head = model.model[-1]
     head.dfl.conv.weight.copy_(torch.arange(BINS).view(1, BINS, 1, 1))
     for box, cls in zip(head.cv2, head.cv3):
-        box[-1].weight.mul_(0.1)
-        cls[-1].weight.mul_(0.3)
+        box[-1].weight.mul_(0.5)
         fill(box[-1].bias, 1.0, 0.5)
         fill(cls[-1].bias, -3.0, 1.0)
 

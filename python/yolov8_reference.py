@@ -14,6 +14,7 @@ any number of classes come out by themselves. Needs PyTorch alone.
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import skip_init
 
 from torch_checkpoint import Module, read_checkpoint
 
@@ -182,7 +183,7 @@ def _convolution(record):
     names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation",
              "groups")
     bias = record.tensors.get("bias") is not None
-    return _copy_tensors(nn.Conv2d(*(record[name] for name in names), bias=bias), record)
+    return _copy_tensors(skip_init(nn.Conv2d, *(record[n] for n in names), bias=bias), record)
 
 
 def _normalisation(record):
