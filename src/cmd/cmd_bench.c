@@ -21,7 +21,7 @@ struct args {
     const char *images, *annotations, *models;
     struct option_list options;
     int64_t sweeps, restarts, runs, warmup_runs, seed, imgsz;
-    const char *visit, *warmup, *timeout;
+    const char *visit, *warmup, *timeout, *budget, *resume;
     double rate;
     bool quiet, json;
 };
@@ -62,6 +62,10 @@ static const struct option_info table[] = {
      AT(warmup_runs)},
     {OPTION_TEXT, "timeout", 0, "TIME", "a visit that takes longer is a hang",
      "ten times what is expected, at least 30s", NULL, 0, 0, AT(timeout)},
+    {OPTION_TEXT, "budget", 0, "TIME", "for all of it: fewer sweeps and restarts if need be",
+     "none", NULL, 0, 0, AT(budget)},
+    {OPTION_TEXT, "resume", 0, "FILE", "go on with the interrupted run of a result file", NULL,
+     NULL, 0, 0, AT(resume)},
     {OPTION_CHOICE, "mode", 'm', "MODE", "one run after the other, or as a camera comes",
      "back_to_back", "back_to_back|paced", 0, 0, AT(mode)},
     {OPTION_NUMBER, "rate", 0, "HZ", "starts a second in paced mode", "30", NULL, 0.001, 1e6,
@@ -77,7 +81,7 @@ static const struct option_info table[] = {
 
 static const struct options_usage usage = {
     "bench",
-    "STUDY.json | MODEL.onnx | MODEL.pt",
+    "STUDY.json | MODEL.onnx | MODEL.pt | --resume RUN.db",
     "weigh every cell of a study: latency, stages, accuracy, taxes and gains",
     "Lists make a matrix: --threads 1,2 --head full,raw has four cells. Options that are given\n"
     "replace what a study file says.",
@@ -245,6 +249,8 @@ static enum tare_status apply_settings(const struct args *args, struct study *st
         status = set_duration("visit", args->visit, &study->visit_ns, err);
     if (args->warmup && status == TARE_OK)
         status = set_duration("warmup", args->warmup, &study->warmup_ns, err);
+    if (args->budget && status == TARE_OK)
+        status = set_duration("budget", args->budget, &study->budget_ns, err);
     if (args->timeout && status == TARE_OK)
         status = set_duration("timeout", args->timeout, &study->timeout_ns, err);
     if (status == TARE_OK && study->annotations[0] && !study->images[0])
@@ -298,34 +304,62 @@ static void default_output(char *out, size_t bytes)
         (void)snprintf(out, bytes, "tare.db");
 }
 
-static enum tare_status run_study(const struct args *args, struct study *study, const char *operand,
-                                  const char *output, const char *command,
-                                  struct sweeps_result *result, struct tare_err *err)
+/* The last run of a result file, which must have been interrupted, and its study. */
+static enum tare_status load_interrupted(struct store *store, struct study *study,
+                                         struct sweeps_options *options, struct tare_err *err)
 {
+    struct store_run *runs;
+    size_t count;
+    enum tare_status status = store_runs(store, &runs, &count, err);
+
+    if (status != TARE_OK)
+        return status;
+    if (count == 0)
+        status = tare_fail(err, TARE_ABSENT, "'%s' holds no run", store_path(store));
+    else if (runs[count - 1].state == STORE_RUN_COMPLETE)
+        status =
+            tare_fail(err, TARE_INVALID, "the last run of '%s' is complete", store_path(store));
+    else
+        status = study_parse(runs[count - 1].study, strlen(runs[count - 1].study),
+                             store_path(store), ".", study, err);
+    if (status == TARE_OK) {
+        options->resume_run_id = runs[count - 1].id;
+        options->resume_wall_ns = runs[count - 1].started_wall_ns;
+    }
+    free(runs);
+    return status;
+}
+
+static enum tare_status run_study(const struct args *args, struct study *study, const char *output,
+                                  const char *command, struct sweeps_result *result,
+                                  struct tare_err *err)
+{
+    enum store_mode mode = args->resume ? STORE_WRITE : STORE_CREATE;
     struct progress progress;
     struct sweeps_options options = {
         .version = TARE_VERSION,
         .command = command,
-        .study_text = "",
         .progress = show_progress,
         .progress_data = &progress,
     };
     struct store *store = NULL;
-    char *text = NULL;
-    size_t size;
-    enum tare_status status = bench_export_models(study, args->models, output, err);
+    struct buf text = BUF_INIT;
+    enum tare_status status = store_open(output, mode, &store, err);
 
-    if (status == TARE_OK && strcmp(operand + strlen(operand) - 3, ".pt") != 0 &&
-        file_read(operand, STUDY_MAX_FILE, &text, &size, NULL) == TARE_OK && text[0] == '{')
-        options.study_text = text;
+    if (status == TARE_OK && args->resume)
+        status = load_interrupted(store, study, &options, err);
     if (status == TARE_OK)
-        status = store_open(output, STORE_CREATE, &store, err);
+        status = bench_export_models(study, args->models, output, err);
+    study_write(study, &text);
+    options.study_text = buf_text(&text);
     progress_start(&progress, args->quiet);
+    if (status == TARE_OK)
+        status = buf_status(&text, "a study", err);
     if (status == TARE_OK)
         status = sweeps_run(study, store, &options, result, err);
     progress_end(&progress);
     store_close(store);
-    free(text);
+    buf_release(&text);
     return status;
 }
 
@@ -334,8 +368,9 @@ static int finish(const struct args *args, const char *output, enum tare_status 
 {
     if (status == TARE_STOPPED) {
         (void)fprintf(stderr,
-                      "tare bench: stopped after %lld sweeps; what was measured is in '%s'\n",
-                      (long long)result->sweeps_done, output);
+                      "tare bench: stopped after %lld sweeps; what was measured is in '%s'\n"
+                      "next:    tare bench --resume %s\n",
+                      (long long)result->sweeps_done, output, output);
         return EXIT_FAILED;
     }
     if (status != TARE_OK && result->run_id == 0)
@@ -373,7 +408,7 @@ int cmd_bench(int argc, char **argv)
     struct study study = {0};
     struct buf command = BUF_INIT;
     char output[FILE_MAX_PATH];
-    enum tare_status status;
+    enum tare_status status = TARE_OK;
     int exit_code;
 
     join_command(argc, argv, &command);
@@ -382,16 +417,17 @@ int cmd_bench(int argc, char **argv)
         return exit_code;
     }
     default_output(output, sizeof(output));
-    if (args.output)
-        (void)snprintf(output, sizeof(output), "%s", args.output);
-    if (parsed.operand_count != 1) {
+    if (args.output || args.resume)
+        (void)snprintf(output, sizeof(output), "%s", args.resume ? args.resume : args.output);
+    if (parsed.operand_count != (args.resume ? 0 : 1)) {
         buf_release(&command);
-        return command_usage(argv[0], "need one study or model, got %zu", parsed.operand_count);
+        return command_usage(argv[0], "need one study or model, or --resume, got %zu",
+                             parsed.operand_count);
     }
-    status = make_study(&args, parsed.operands[0], &study, &err);
+    if (!args.resume)
+        status = make_study(&args, parsed.operands[0], &study, &err);
     if (status == TARE_OK)
-        status =
-            run_study(&args, &study, parsed.operands[0], output, buf_text(&command), &result, &err);
+        status = run_study(&args, &study, output, buf_text(&command), &result, &err);
     exit_code = status != TARE_OK && result.run_id == 0 && status != TARE_STOPPED
                     ? command_fail(argv[0], &err)
                     : finish(&args, output, status, &result, &err);

@@ -232,7 +232,7 @@ enum tare_status record_cell(struct store *store, int64_t run_id, const struct s
                 : strcmp(cell->head, "full") == 0 ? STORE_HEAD_FULL
                                                   : STORE_HEAD_NONE,
         .state = STORE_CELL_SKIPPED,
-        .reason = "not started",
+        .reason = RECORD_NOT_STARTED,
     };
     enum tare_status status;
 

@@ -8,6 +8,9 @@
 #include "measure/sweeps.h"
 #include "store/store.h"
 
+/* The reason of a cell that no worker has been started for. */
+#define RECORD_NOT_STARTED "not started"
+
 /* Opens a run: its row, the facts of the host, the files by hash, the annotations, the notes. */
 enum tare_status record_run(struct store *store, const struct study *study,
                             const struct sweeps_options *options, int64_t *run_id,

@@ -12,7 +12,7 @@
  *       "annotations": "sample/instances.json",   COCO; adds accuracy
  *       "sweeps": 20, "restarts": 5, "visit_ms": 500, "runs": 0, "after_switch": 2,
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
- *       "seed": 1,
+ *       "budget_ms": 0, "seed": 1,
  *       "mode": "back_to_back", "rate_hz": 0,
  *       "min_score": 0.25, "iou": 0.7,
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
@@ -35,6 +35,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "tare/status.h"
 
@@ -85,6 +86,7 @@ struct study {
     int64_t warmup_ns;               /* ... 2 s, whichever is longer */
     int64_t timeout_ns; /* a visit that takes longer is a hang; 0: ten times what is expected, at
                            least 30 s */
+    int64_t budget_ns;  /* for all of it: fewer sweeps and restarts if need be; 0: none */
     int64_t seed;
     bool paced;
     double rate_hz; /* paced: starts a second */
@@ -108,6 +110,9 @@ enum tare_status study_load(const char *path, struct study *study, struct tare_e
 /* The same from memory: name is what messages call it, folder what relative paths start from. */
 enum tare_status study_parse(const char *text, size_t size, const char *name, const char *folder,
                              struct study *study, struct tare_err *err);
+
+/* Appends the study as JSON that reads back to the same study, paths as they are. */
+void study_write(const struct study *study, struct buf *out);
 
 /* A cell with the documented defaults (onnxruntime, direct, fp32, cpu, batch 1, threads 0). */
 void study_cell_init(struct study_cell *cell, const char *model);

@@ -40,6 +40,7 @@ static const struct field study_fields[] = {
     {"warmup_runs", FIELD_INT, offsetof(struct study, warmup_runs), 0, 0, 10000},
     {"warmup_ms", FIELD_MS, offsetof(struct study, warmup_ns), 0, 0, 3600e3},
     {"timeout_ms", FIELD_MS, offsetof(struct study, timeout_ns), 0, 0, 86400e3},
+    {"budget_ms", FIELD_MS, offsetof(struct study, budget_ns), 0, 0, 1e9},
     {"seed", FIELD_INT, offsetof(struct study, seed), 0, 0, 9e15},
     {"rate_hz", FIELD_NUMBER, offsetof(struct study, rate_hz), 0, 0, 1e6},
     {"min_score", FIELD_NUMBER, offsetof(struct study, min_score), 0, 0, 1},
@@ -81,7 +82,7 @@ static enum tare_status set_text(const struct field *field, const char *folder,
 
     if (!text)
         return tare_fail(err, TARE_BADDATA, "'%s' must be a text", field->name);
-    if (field->kind == FIELD_PATH && text[0] && text[0] != '/')
+    if (field->kind == FIELD_PATH && text[0] && text[0] != '/' && strcmp(folder, ".") != 0)
         length = snprintf(room, field->bytes, "%s/%s", folder, text);
     else
         length = snprintf(room, field->bytes, "%s", text);

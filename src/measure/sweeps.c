@@ -9,39 +9,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
-#include "measure/crew.h"
 #include "measure/host.h"
 #include "measure/record.h"
 #include "measure/steady.h"
+#include "measure/sweeps_inner.h"
 #include "stats/random.h"
 
-#define RUNS_MIN 5
-
 static const char *const picture_suffixes[] = {".jpg", ".jpeg", NULL};
-
-/* A cell while it is being measured. */
-struct cell_state {
-    int64_t id;         /* in the store */
-    int64_t restart_id; /* of its present worker */
-    int64_t pilot_ns;   /* median of one run, from its last warm-up */
-    int64_t runs;       /* timed runs a visit, after_switch not counted */
-    struct crew_opened opened;
-    bool opened_once, ended; /* ended: failed or skipped, no further visits */
-};
-
-struct sweeps {
-    const struct study *study;
-    const struct sweeps_options *options;
-    struct store *store;
-    struct sweeps_result *result;
-    struct crew_member *crew; // (cell_count)
-    struct cell_state *cells; // (cell_count)
-    struct crew_pictures pictures;
-    struct random random;
-    int64_t start_ns;
-    int64_t predecessor_id; /* the cell of the last visit; 0: none */
-    double done, work;      /* for the progress: visits, with starts counted as some */
-};
 
 /* --- progress
  * ------------------------------------------------------------------------------------------- */
@@ -50,7 +24,7 @@ struct sweeps {
 
 static void tell(struct sweeps *s, const char *stage, const char *cell, int64_t sweep, double more)
 {
-    struct sweeps_progress p = {stage, cell, sweep, s->study->sweeps, 0, -1};
+    struct sweeps_progress p = {stage, cell, sweep, s->plan.sweeps, 0, -1};
     int64_t spent = clock_now_ns() - s->start_ns;
 
     s->done += more;
@@ -119,11 +93,12 @@ static enum tare_status warm_up(struct sweeps *s, size_t i, int64_t *runs, bool 
     return status;
 }
 
-static enum tare_status start_cell(struct sweeps *s, size_t i, int64_t ordinal,
-                                   struct tare_err *failure, struct tare_err *err)
+static enum tare_status start_cell(struct sweeps *s, size_t i, struct tare_err *failure,
+                                   struct tare_err *err)
 {
     struct cell_state *cell = &s->cells[i];
-    struct store_restart restart = {.cell_id = cell->id, .ordinal = ordinal, .peak_rss_bytes = -1};
+    struct store_restart restart = {
+        .cell_id = cell->id, .ordinal = cell->restarts, .peak_rss_bytes = -1};
     enum tare_status status;
 
     (void)crew_hush(s->crew, s->study->cell_count, NULL);
@@ -135,13 +110,14 @@ static enum tare_status start_cell(struct sweeps *s, size_t i, int64_t ordinal,
     }
     if (status != TARE_OK)
         return TARE_OK;
+    cell->restarts++;
     restart.pid = s->crew[i].process.pid;
     restart.load_ns = cell->opened.load_ns;
     restart.first_run_ns = cell->opened.first_run_ns;
     return store_add_restart(s->store, &restart, &cell->restart_id, err);
 }
 
-static enum tare_status start_crew(struct sweeps *s, int64_t ordinal, struct tare_err *err)
+static enum tare_status start_crew(struct sweeps *s, struct tare_err *err)
 {
     enum tare_status status = TARE_OK;
 
@@ -151,7 +127,7 @@ static enum tare_status start_crew(struct sweeps *s, int64_t ordinal, struct tar
         if (s->cells[i].ended)
             continue;
         tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, 0);
-        status = start_cell(s, i, ordinal, &failure, err);
+        status = start_cell(s, i, &failure, err);
         if (status == TARE_OK && failure.status != TARE_OK)
             status = end_cell(s, i, &failure, err);
         tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, START_WORK);
@@ -159,37 +135,22 @@ static enum tare_status start_crew(struct sweeps *s, int64_t ordinal, struct tar
     return status;
 }
 
-static int64_t runs_for(const struct study *study, double run_ns)
+static enum tare_status choose_plan(struct sweeps *s, int64_t start_ns, struct tare_err *err)
 {
-    double most = PROTOCOL_MAX_RUNS - (double)study->after_switch, runs;
-
-    if (study->paced)
-        run_ns = 1e9 / study->rate_hz;
-    runs = study->runs ? (double)study->runs : fmax((double)study->visit_ns / run_ns, RUNS_MIN);
-    return (int64_t)fmin(runs, most);
-}
-
-/*
- * Cells that look at pictures get one number of runs, so that sweep by sweep they see the same
- * pictures: that of their geometric mean. The others each fill their visit.
- */
-static void choose_runs(struct sweeps *s)
-{
-    double sum = 0, count = 0;
+    struct plan_pilot pilot = {.start_ns = start_ns};
+    int64_t once = 0;
 
     for (size_t i = 0; i < s->study->cell_count; i++) {
-        struct cell_state *cell = &s->cells[i];
-        double run_ns = cell->pilot_ns > 0 ? (double)cell->pilot_ns : 1;
+        const struct cell_state *cell = &s->cells[i];
 
-        cell->runs = runs_for(s->study, run_ns);
-        if (cell->ended || cell->opened.pictures == 0)
-            continue;
-        sum += log(run_ns);
-        count++;
+        pilot.run_ns[i] = cell->ended ? 0 : cell->pilot_ns;
+        pilot.pictures[i] = cell->opened.pictures > 0;
+        once += pilot.pictures[i] ? pilot.run_ns[i] : 0;
     }
-    for (size_t i = 0; i < s->study->cell_count && count > 0; i++)
-        if (s->cells[i].opened.pictures > 0)
-            s->cells[i].runs = runs_for(s->study, exp(sum / count));
+    if (s->study->annotations[0])
+        pilot.other_ns = once * (int64_t)s->pictures.count;
+    plan_choose(s->study, &pilot, &s->plan);
+    return plan_save(s->store, s->result->run_id, s->study->cell_count, &s->plan, err);
 }
 
 /* --- visiting -------------------------------------------------------------------------------- */
@@ -214,7 +175,7 @@ static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
 {
     const struct study *study = s->study;
     struct cell_state *cell = &s->cells[i];
-    int64_t runs = cell->runs + study->after_switch, steal = host_steal_ns();
+    int64_t runs = s->plan.runs[i] + study->after_switch, steal = host_steal_ns();
     int64_t period = study->paced ? (int64_t)(1e9 / study->rate_hz) : 0;
     int64_t expected = runs * (period > cell->pilot_ns ? period : cell->pilot_ns);
     struct crew_visit done;
@@ -230,7 +191,7 @@ static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
     };
 
     (void)crew_hush(s->crew, study->cell_count, &s->crew[i]);
-    row.started_ns = clock_now_ns() - s->start_ns;
+    row.started_ns = clock_now_ns() - s->epoch_ns;
     if (crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period,
                    visit_patience(study, expected), &done, failure) != TARE_OK)
         return TARE_OK;
@@ -250,20 +211,25 @@ static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
 
 static enum tare_status sweep_once(struct sweeps *s, int64_t sweep, struct tare_err *err)
 {
-    size_t order[STUDY_MAX_CELLS];
+    size_t order[STUDY_MAX_CELLS], cells = s->study->cell_count;
+    bool *visited = s->visited + (size_t)sweep * cells;
     enum tare_status status = TARE_OK;
+    struct random random;
     int64_t position = 0;
 
-    for (size_t k = 0; k < s->study->cell_count; k++)
+    /* From the seed and the sweep alone, so that a resumed run keeps to it. */
+    for (size_t k = 0; k < cells; k++)
         order[k] = k;
-    random_shuffle(&s->random, order, s->study->cell_count);
-    for (size_t k = 0; k < s->study->cell_count && status == TARE_OK; k++) {
+    random_seed(&random, (uint64_t)s->study->seed * 1000003 + (uint64_t)sweep);
+    random_shuffle(&random, order, cells);
+    for (size_t k = 0; k < cells && status == TARE_OK; k++, position++) {
         struct tare_err failure = TARE_ERR_INIT;
         size_t i = order[k];
 
-        if (s->cells[i].ended)
+        if (s->cells[i].ended || visited[i])
             continue;
-        status = visit_cell(s, i, sweep, position++, &failure, err);
+        status = visit_cell(s, i, sweep, position, &failure, err);
+        visited[i] = status == TARE_OK && failure.status == TARE_OK;
         if (status == TARE_OK && failure.status != TARE_OK)
             status = end_cell(s, i, &failure, err);
         tell(s, "sweep", s->study->cells[i].name, sweep + 1, 1);
@@ -320,7 +286,7 @@ static enum tare_status eval_crew(struct sweeps *s, struct tare_err *err)
     for (size_t i = 0; i < s->study->cell_count && status == TARE_OK; i++) {
         struct tare_err failure = TARE_ERR_INIT;
 
-        if (s->cells[i].ended || !s->cells[i].opened.predicts)
+        if (s->cells[i].ended || s->cells[i].scored || !s->cells[i].opened.predicts)
             continue;
         status = eval_cell(s, i, &failure, err);
         if (status == TARE_OK && failure.status != TARE_OK)
@@ -345,24 +311,81 @@ static enum tare_status stop_crew(struct sweeps *s, struct tare_err *err)
     return status;
 }
 
-static enum tare_status run_restart(struct sweeps *s, int64_t ordinal, int64_t restarts,
-                                    struct tare_err *err)
+static bool needs_accuracy(const struct sweeps *s)
 {
-    int64_t sweeps = s->study->sweeps;
-    int64_t first = ordinal * sweeps / restarts, last = (ordinal + 1) * sweeps / restarts;
-    enum tare_status status = start_crew(s, ordinal, err);
+    for (size_t i = 0; i < s->study->cell_count && s->study->annotations[0]; i++)
+        if (!s->cells[i].ended && !s->cells[i].scored)
+            return true;
+    return false;
+}
 
-    if (status == TARE_OK && ordinal == 0)
-        choose_runs(s);
-    for (int64_t sweep = first; sweep < last && status == TARE_OK && count_alive(s); sweep++) {
+/* Whether the sweeps first..last still have visits to make. */
+static bool needs_visits(const struct sweeps *s, int64_t first, int64_t last)
+{
+    size_t cells = s->study->cell_count;
+
+    for (int64_t sweep = first; sweep < last; sweep++)
+        for (size_t i = 0; i < cells; i++)
+            if (!s->cells[i].ended && !s->visited[(size_t)sweep * cells + i])
+                return true;
+    return false;
+}
+
+/* The first sweep of a generation of workers; of the one after it, where that one ends. */
+static int64_t first_sweep(const struct sweeps *s, int64_t ordinal)
+{
+    return ordinal * s->plan.sweeps / s->plan.restarts;
+}
+
+enum tare_status sweeps_make_room(struct sweeps *s, struct tare_err *err)
+{
+    size_t cells = s->study->cell_count;
+
+    s->work = (double)cells * ((double)s->plan.sweeps + START_WORK * (double)s->plan.restarts +
+                               eval_work(s->study, s->pictures.count));
+    s->planned = true;
+    s->visited = calloc((size_t)s->plan.sweeps * cells + 1, sizeof(bool));
+    return s->visited ? TARE_OK : tare_fail(err, TARE_NOMEM, "out of memory for a study");
+}
+
+/* One generation of workers and its share of the sweeps. */
+static enum tare_status run_restart(struct sweeps *s, int64_t ordinal, struct tare_err *err)
+{
+    int64_t start_ns = clock_now_ns();
+    enum tare_status status = start_crew(s, err);
+
+    if (status == TARE_OK && !s->planned) {
+        status = choose_plan(s, clock_now_ns() - start_ns, err);
+        if (status == TARE_OK)
+            status = sweeps_make_room(s, err);
+    }
+    for (int64_t sweep = status == TARE_OK ? first_sweep(s, ordinal) : 0;
+         status == TARE_OK && sweep < first_sweep(s, ordinal + 1) && count_alive(s); sweep++) {
         status =
             stop_requested() ? tare_fail(err, TARE_STOPPED, "stopped") : sweep_once(s, sweep, err);
         if (status == TARE_OK)
             s->result->sweeps_done = sweep + 1;
     }
-    if (status == TARE_OK && ordinal == restarts - 1 && s->study->annotations[0])
+    if (status == TARE_OK && ordinal == s->plan.restarts - 1 && s->study->annotations[0])
         status = eval_crew(s, err);
     return status == TARE_OK ? stop_crew(s, err) : status;
+}
+
+/* Generations that an earlier process finished are passed over. */
+static enum tare_status run_restarts(struct sweeps *s, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (int64_t r = 0; status == TARE_OK && count_alive(s); r++) {
+        bool last = s->planned && r == s->plan.restarts - 1;
+
+        if (s->planned && r >= s->plan.restarts)
+            break;
+        if (!s->planned || needs_visits(s, first_sweep(s, r), first_sweep(s, r + 1)) ||
+            (last && needs_accuracy(s)))
+            status = run_restart(s, r, err);
+    }
+    return status;
 }
 
 static enum tare_status register_cells(struct sweeps *s, struct tare_err *err)
@@ -454,29 +477,27 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
                             const struct sweeps_options *options, struct sweeps_result *result,
                             struct tare_err *err)
 {
-    int64_t restarts = study->restarts < study->sweeps ? study->restarts : study->sweeps;
     struct sweeps s = {.study = study, .options = options, .store = store, .result = result};
     enum tare_status status = TARE_OK;
 
     memset(result, 0, sizeof(*result));
-    s.start_ns = clock_now_ns();
+    s.start_ns = s.epoch_ns = clock_now_ns();
+    s.work = (double)study->cell_count * START_WORK * 10; /* until there is a plan */
     s.crew = calloc(study->cell_count + 1, sizeof(*s.crew));
     s.cells = calloc(study->cell_count + 1, sizeof(*s.cells));
-    random_seed(&s.random, (uint64_t)study->seed);
     if (!s.crew || !s.cells)
         status = tare_fail(err, TARE_NOMEM, "out of memory for a study");
     if (status == TARE_OK)
         status = list_pictures(&s, err);
-    s.work = (double)study->cell_count * ((double)study->sweeps + START_WORK * (double)restarts +
-                                          eval_work(study, s.pictures.count));
     if (status == TARE_OK)
-        status = register_cells(&s, err);
-    for (int64_t r = 0; r < restarts && status == TARE_OK && count_alive(&s); r++)
-        status = run_restart(&s, r, restarts, err);
+        status = options->resume_run_id ? resume_run(&s, err) : register_cells(&s, err);
+    if (status == TARE_OK)
+        status = run_restarts(&s, err);
     if (s.crew && s.cells)
         status = finish(&s, status, err);
     file_free_names(s.pictures.paths, s.pictures.count);
     free(s.crew);
     free(s.cells);
+    free(s.visited);
     return status;
 }

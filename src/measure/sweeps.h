@@ -27,9 +27,11 @@ struct sweeps_progress {
 };
 
 struct sweeps_options {
-    const char *version;                                                  /* of tare */
-    const char *command;                                                  /* the command line */
-    const char *study_text;                                               /* JSON, or "" */
+    const char *version;    /* of tare */
+    const char *command;    /* the command line */
+    const char *study_text; /* JSON that reads back to the study */
+    int64_t resume_run_id;  /* goes on with that run of the store; 0: a new one */
+    int64_t resume_wall_ns; /* when that run began, since 1970 */
     void (*progress)(const struct sweeps_progress *progress, void *data); /* may be NULL */
     void *progress_data;
 };

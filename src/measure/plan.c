@@ -1,0 +1,149 @@
+#include "measure/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_tree.h"
+#include "base/json_write.h"
+#include "measure/protocol.h"
+
+#define PLAN_FACT         "run.plan"
+#define RUNS_MIN          5
+#define VISIT_OVERHEAD_NS 60e6 /* quiet before a visit, and its row in the store */
+#define RESTART_SHARE     0.4
+
+static int64_t runs_for(const struct study *study, double run_ns)
+{
+    double most = PROTOCOL_MAX_RUNS - (double)study->after_switch, runs;
+
+    if (study->paced)
+        run_ns = 1e9 / study->rate_hz;
+    runs = study->runs ? (double)study->runs : fmax((double)study->visit_ns / run_ns, RUNS_MIN);
+    return (int64_t)fmin(runs, most);
+}
+
+static void choose_runs(const struct study *study, const struct plan_pilot *pilot,
+                        struct plan *plan)
+{
+    double sum = 0, count = 0;
+
+    for (size_t i = 0; i < study->cell_count; i++) {
+        double run_ns = pilot->run_ns[i] > 0 ? (double)pilot->run_ns[i] : 1;
+
+        plan->runs[i] = runs_for(study, run_ns);
+        if (pilot->run_ns[i] > 0 && pilot->pictures[i]) {
+            sum += log(run_ns);
+            count++;
+        }
+    }
+    for (size_t i = 0; i < study->cell_count && count > 0; i++)
+        if (pilot->pictures[i])
+            plan->runs[i] = runs_for(study, exp(sum / count));
+}
+
+static double sweep_ns(const struct study *study, const struct plan_pilot *pilot,
+                       const struct plan *plan)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < study->cell_count; i++) {
+        double run_ns = study->paced ? 1e9 / study->rate_hz : (double)pilot->run_ns[i];
+
+        if (pilot->run_ns[i] > 0)
+            sum += (double)(plan->runs[i] + study->after_switch) * run_ns + VISIT_OVERHEAD_NS;
+    }
+    return sum;
+}
+
+void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan)
+{
+    double left = (double)(study->budget_ns - pilot->other_ns), start = (double)pilot->start_ns;
+    double restarts, sweeps;
+
+    memset(plan, 0, sizeof(*plan));
+    plan->sweeps = study->sweeps;
+    choose_runs(study, pilot, plan);
+    plan->restarts = study->restarts;
+    if (study->budget_ns) {
+        restarts = fmax(1, floor(fmax(left, 0) * RESTART_SHARE / fmax(start, 1)));
+        plan->restarts = (int64_t)fmin((double)study->restarts, restarts);
+        left -= start * (double)plan->restarts;
+        sweeps = floor(fmax(left, 0) / fmax(sweep_ns(study, pilot, plan), 1));
+        plan->sweeps = (int64_t)fmin((double)study->sweeps, fmax(sweeps, PLAN_MIN_SWEEPS));
+    }
+    if (plan->restarts > plan->sweeps)
+        plan->restarts = plan->sweeps;
+    plan->shortened = plan->sweeps < study->sweeps || plan->restarts < study->restarts;
+}
+
+enum tare_status plan_save(struct store *store, int64_t run_id, size_t cells,
+                           const struct plan *plan, struct tare_err *err)
+{
+    struct buf text = BUF_INIT;
+    struct json_writer w;
+    enum tare_status status;
+
+    json_start(&w, &text, false);
+    json_open_object(&w, NULL);
+    json_put_int(&w, "sweeps", plan->sweeps);
+    json_put_int(&w, "restarts", plan->restarts);
+    json_put_bool(&w, "shortened", plan->shortened);
+    json_open_array(&w, "runs");
+    for (size_t i = 0; i < cells; i++)
+        json_put_int(&w, NULL, plan->runs[i]);
+    json_close_array(&w);
+    json_close_object(&w);
+    status = buf_status(&text, "a plan", err);
+    if (status == TARE_OK)
+        status = store_put_fact(store, run_id, PLAN_FACT, buf_text(&text), err);
+    buf_release(&text);
+    return status;
+}
+
+static bool in_range(int64_t value, int64_t min, int64_t max)
+{
+    return value >= min && value <= max;
+}
+
+static enum tare_status read_plan(const struct json_value *root, size_t cells, struct plan *plan,
+                                  struct tare_err *err)
+{
+    const struct json_value *runs = json_get(root, "runs");
+    bool fits = json_count(runs) == cells;
+
+    memset(plan, 0, sizeof(*plan));
+    plan->sweeps = json_int(json_get(root, "sweeps"), 0);
+    plan->restarts = json_int(json_get(root, "restarts"), 0);
+    plan->shortened = json_bool(json_get(root, "shortened"), false);
+    for (size_t i = 0; i < cells && fits; i++) {
+        plan->runs[i] = json_int(json_at(runs, i), 0);
+        fits = in_range(plan->runs[i], 1, PROTOCOL_MAX_RUNS);
+    }
+    if (!fits || !in_range(plan->sweeps, 1, 100000) || !in_range(plan->restarts, 1, plan->sweeps))
+        return tare_fail(err, TARE_BADDATA, "the plan of the run is of another study");
+    return TARE_OK;
+}
+
+enum tare_status plan_load(struct store *store, int64_t run_id, size_t cells, struct plan *plan,
+                           struct tare_err *err)
+{
+    struct store_fact *facts;
+    struct json_tree *tree = NULL;
+    size_t count, at = 0;
+    enum tare_status status = store_facts(store, run_id, &facts, &count, err);
+
+    if (status != TARE_OK)
+        return status;
+    while (at < count && strcmp(facts[at].key, PLAN_FACT) != 0)
+        at++;
+    if (at == count)
+        status = tare_fail(err, TARE_ABSENT, "the run has no plan yet");
+    if (status == TARE_OK)
+        status = json_parse(facts[at].value, strlen(facts[at].value), &tree, err);
+    if (status == TARE_OK)
+        status = read_plan(json_root(tree), cells, plan, err);
+    json_free(tree);
+    free(facts);
+    return status;
+}

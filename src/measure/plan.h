@@ -1,0 +1,42 @@
+/*
+ * plan.h - how much is measured: decided once, after the first warm-up (the pilot) and before the
+ * first visit, then kept in the store, so that a resumed run ends with the same tables.
+ * Private to this room.
+ */
+#ifndef TARE_MEASURE_PLAN_H
+#define TARE_MEASURE_PLAN_H
+
+#include "measure/study.h"
+#include "store/store.h"
+
+#define PLAN_MIN_SWEEPS 5 /* what a budget never goes below */
+
+struct plan {
+    int64_t sweeps, restarts;
+    int64_t runs[STUDY_MAX_CELLS]; /* timed runs of one visit, after_switch not counted */
+    bool shortened;                /* the budget took sweeps or restarts away */
+};
+
+/* What the pilot found. */
+struct plan_pilot {
+    int64_t run_ns[STUDY_MAX_CELLS]; /* median of one run; 0: the cell could not be started */
+    bool pictures[STUDY_MAX_CELLS];  /* the cell looks at pictures */
+    int64_t start_ns;                /* what starting and warming up all cells took */
+    int64_t other_ns;                /* what will be needed besides visits and starts: accuracy */
+};
+
+/*
+ * Cells that look at pictures get one number of runs, so that sweep by sweep they see the same
+ * pictures: that of their geometric mean. The others each fill their visit. With a budget, restarts
+ * may take at most 40 % of it, sweeps the rest.
+ */
+void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan);
+
+enum tare_status plan_save(struct store *store, int64_t run_id, size_t cells,
+                           const struct plan *plan, struct tare_err *err);
+
+/* TARE_ABSENT if the run never came so far, TARE_BADDATA if it is of another study. */
+enum tare_status plan_load(struct store *store, int64_t run_id, size_t cells, struct plan *plan,
+                           struct tare_err *err);
+
+#endif
