@@ -104,6 +104,7 @@ static enum tare_status read_end(const uint8_t *data, size_t size, struct direct
                                  struct tare_err *err)
 {
     const uint8_t *end = find_end(data, size);
+    enum tare_status status;
     size_t at;
 
     if (!end)
@@ -114,8 +115,9 @@ static enum tare_status read_end(const uint8_t *data, size_t size, struct direct
     directory->count = get16(end + 10);
     directory->bytes = get32(end + 12);
     directory->offset = get32(end + 16);
-    if (read_end64(data, at, directory, err) != TARE_OK)
-        return err ? err->status : TARE_BADDATA;
+    status = read_end64(data, at, directory, err);
+    if (status != TARE_OK)
+        return status;
     if (directory->offset > at || directory->bytes > at - directory->offset)
         return tare_fail(err, TARE_BADDATA, "the archive's directory lies outside the file");
     if (directory->count > ARCHIVE_MAX_ENTRIES)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "export/archive.h"
 
 #define CHECKPOINT_MAX_BYTES  ((size_t)4 << 30)
@@ -133,6 +134,7 @@ enum tare_status checkpoint_open(const char *path, struct checkpoint **checkpoin
     status = checkpoint_parse(map.data, map.size, checkpoint, &cause);
     if (status != TARE_OK) {
         file_unmap(&map);
+        printable(cause.text);
         return tare_fail(err, status, "cannot read '%s': %s", path, cause.text);
     }
     (*checkpoint)->map = map;

@@ -36,6 +36,21 @@ static bool in_range(const int64_t pair[2], int64_t low, int64_t high)
     return pair[0] >= low && pair[0] <= high && pair[1] >= low && pair[1] <= high;
 }
 
+/* The module's own word on its channels and its kernel, where it has one, must be that of its
+ * weights. */
+static bool agrees(const struct pickle_value *conv, const struct conv_shape *shape)
+{
+    int64_t kernel[2];
+
+    if (pickle_int(walk_attribute(conv, "out_channels"), shape->out) != shape->out ||
+        pickle_int(walk_attribute(conv, "in_channels"), shape->in_group * shape->groups) !=
+            shape->in_group * shape->groups)
+        return false;
+    return !walk_attribute(conv, "kernel_size") ||
+           (read_pair(conv, "kernel_size", kernel) && kernel[0] == shape->kernel[0] &&
+            kernel[1] == shape->kernel[1]);
+}
+
 static enum tare_status read_shape(struct walk *walk, const struct pickle_value *conv,
                                    const char *path, const struct checkpoint_view *weight,
                                    struct conv_shape *shape)
@@ -58,6 +73,10 @@ static enum tare_status read_shape(struct walk *walk, const struct pickle_value 
         shape->out > WALK_MAX_CHANNELS || shape->groups < 1 || shape->out % shape->groups)
         return tare_fail(walk->err, TARE_BADDATA,
                          "%s: kernel, stride, padding, dilation or groups out of range", path);
+    if (shape->in_group > WALK_MAX_CHANNELS || shape->groups > WALK_MAX_CHANNELS ||
+        !agrees(conv, shape))
+        return tare_fail(walk->err, TARE_BADDATA,
+                         "%s: its channels or its kernel are not those of its weights", path);
     if (walk_attribute(conv, "padding_mode") &&
         !pickle_text_is(walk_attribute(conv, "padding_mode"), "zeros"))
         return tare_fail(walk->err, TARE_UNSUPPORTED, "%s: padding mode other than zeros", path);

@@ -127,7 +127,7 @@ static enum tare_status walk_activation(struct walk *walk, const struct pickle_v
     return onnx_builder_status(&walk->builder, walk->err);
 }
 
-/* Conv2d, BatchNorm2d (absent in a checkpoint saved fused), activation. */
+/* Conv2d, BatchNorm2d (absent in a checkpoint saved fused: then there is a bias), activation. */
 static enum tare_status walk_conv(struct walk *walk, const struct pickle_value *module,
                                   const char *path, const struct feature *in, struct feature *out)
 {
@@ -137,6 +137,9 @@ static enum tare_status walk_conv(struct walk *walk, const struct pickle_value *
     enum tare_status status;
 
     if (!conv)
+        return walk->err->status;
+    if (pickle_kind_of(walk_parameter(conv, "bias")) == PICKLE_NONE &&
+        !walk_need(walk, module, path, "bn"))
         return walk->err->status;
     walk_path(child, path, "conv");
     status = walk_conv2d(walk, conv, walk_child(module, "bn"), child, in, &linear);

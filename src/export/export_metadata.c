@@ -63,22 +63,35 @@ static void append_repr(struct buf *buf, const char *text, size_t size)
     buf_append_char(buf, quote);
 }
 
-/* The name of a class: names is a dict by number or a list; without one the number stands. */
-static void append_name(struct buf *buf, const struct pickle_value *names, int64_t index)
+/* The name of a class: names is a dict by number or a list. NULL if it has none. */
+static const struct pickle_value *find_name(const struct pickle_value *names, int64_t index)
 {
     const struct pickle_value *name = pickle_at(names, (size_t)index);
-    char number[24];
 
     if (pickle_kind_of(names) == PICKLE_DICT)
         for (size_t i = 0; i < names->as.dict.count; i++)
             if (pickle_int(names->as.dict.pairs[i].key, -1) == index)
                 name = names->as.dict.pairs[i].value;
-    if (pickle_kind_of(name) == PICKLE_TEXT) {
-        append_repr(buf, name->as.text.bytes, name->as.text.size);
-        return;
+    return pickle_kind_of(name) == PICKLE_TEXT ? name : NULL;
+}
+
+/* A checkpoint without any names gets the classes' numbers for names. */
+static enum tare_status append_names(struct walk *walk, const struct pickle_value *names,
+                                     int64_t classes, struct buf *buf)
+{
+    for (int64_t i = 0; i < classes; i++) {
+        const struct pickle_value *name = find_name(names, i);
+
+        if (!name && pickle_kind_of(names) != PICKLE_NONE)
+            return tare_fail(walk->err, TARE_BADDATA, "names: class %lld of %lld has none",
+                             (long long)i, (long long)classes);
+        buf_printf(buf, "%s%lld: ", i ? ", " : "", (long long)i);
+        if (name)
+            append_repr(buf, name->as.text.bytes, name->as.text.size);
+        else
+            buf_printf(buf, "'%lld'", (long long)i);
     }
-    (void)snprintf(number, sizeof(number), "%lld", (long long)index);
-    append_repr(buf, number, strlen(number));
+    return buf_status(buf, "the list of class names", walk->err);
 }
 
 static enum tare_status add_names(struct walk *walk, const struct pickle_value *model,
@@ -89,12 +102,8 @@ static enum tare_status add_names(struct walk *walk, const struct pickle_value *
 
     buf_init(&buf, METADATA_MAX_BYTES);
     buf_append_char(&buf, '{');
-    for (int64_t i = 0; i < classes; i++) {
-        buf_printf(&buf, "%s%lld: ", i ? ", " : "", (long long)i);
-        append_name(&buf, walk_attribute(model, "names"), i);
-    }
+    status = append_names(walk, walk_attribute(model, "names"), classes, &buf);
     buf_append_char(&buf, '}');
-    status = buf_status(&buf, "the list of class names", walk->err);
     if (status == TARE_OK)
         onnx_add_metadata(&walk->builder, "names", buf_text(&buf));
     buf_release(&buf);

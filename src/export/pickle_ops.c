@@ -26,6 +26,8 @@ enum opcode {
     OP_APPEND = 'a',
     OP_BUILD = 'b',
     OP_GLOBAL = 'c',
+    OP_INST = 'i',
+    OP_UNICODE = 'V',
     OP_DICT = 'd',
     OP_APPENDS = 'e',
     OP_BINGET = 'h',
@@ -382,6 +384,41 @@ static enum tare_status push_stack_global(struct pickle_machine *m)
                             name->as.text.size);
 }
 
+/* Protocol 0's text: up to the line's end. Its escapes are of no use to a checkpoint. */
+static enum tare_status push_line(struct pickle_machine *m)
+{
+    struct pickle_value *value;
+    const char *text;
+    size_t size;
+
+    if (!take_line(m, &text, &size))
+        return m->err->status;
+    if (memchr(text, '\\', size))
+        return pickle_fail(m, TARE_UNSUPPORTED, "a text with escapes");
+    value = pickle_new(m, PICKLE_TEXT);
+    if (!value)
+        return m->err->status;
+    value->as.text.bytes = text;
+    value->as.text.size = size;
+    return pickle_push(m, value);
+}
+
+/* INST: GLOBAL, a tuple of what is above the mark, and REDUCE in one. */
+static enum tare_status push_instance(struct pickle_machine *m)
+{
+    struct pickle_value *type, *args;
+    enum tare_status status = push_global(m);
+
+    if (status != TARE_OK)
+        return status;
+    type = pickle_pop(m);
+    status = type ? collect_marked(m, PICKLE_TUPLE) : m->err->status;
+    if (status != TARE_OK)
+        return status;
+    args = pickle_pop(m);
+    return args ? pickle_call(m, type, args) : m->err->status;
+}
+
 typedef enum tare_status (*binary_fn)(struct pickle_machine *m, struct pickle_value *first,
                                       struct pickle_value *second);
 
@@ -486,6 +523,8 @@ static enum tare_status step_value(struct pickle_machine *m, uint8_t opcode)
     case OP_BINUNICODE8:
     case OP_BINBYTES8:
         return push_text(m, 8);
+    case OP_UNICODE:
+        return push_line(m);
     case OP_EMPTY_TUPLE:
         return pickle_push(m, pickle_new(m, PICKLE_TUPLE));
     case OP_EMPTY_LIST:
@@ -558,6 +597,8 @@ enum tare_status pickle_step(struct pickle_machine *m, uint8_t opcode)
         return push_global(m);
     case OP_STACK_GLOBAL:
         return push_stack_global(m);
+    case OP_INST:
+        return push_instance(m);
     case OP_REDUCE:
         return apply(m, pickle_call);
     case OP_NEWOBJ:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 
 #define ONNX_MAX_FILE_BYTES ((size_t)INT32_MAX)
 #define ONNX_MAX_RANK       64
@@ -206,6 +207,7 @@ enum tare_status onnx_read(const char *path, struct onnx_model *model, struct ta
         return status;
     status = onnx_parse(map.data, map.size, model, &cause);
     file_unmap(&map);
+    printable(cause.text);
     return status == TARE_OK ? status
                              : tare_fail(err, status, "cannot read '%s': %s", path, cause.text);
 }

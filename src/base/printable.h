@@ -1,0 +1,11 @@
+/*
+ * printable.h - text from a file, made fit for a message: what a file holds must not reach a
+ * terminal as control sequences, nor make a message invalid UTF-8.
+ */
+#ifndef TARE_BASE_PRINTABLE_H
+#define TARE_BASE_PRINTABLE_H
+
+/* Puts '?' in place of each byte that is not printable ASCII. */
+void printable(char *text);
+
+#endif
