@@ -22,9 +22,23 @@ bool command_parse(const struct option_info *table, const struct options_usage *
     return true;
 }
 
+/* A message may quote a file that nobody vouches for: its bytes must not steer the terminal. */
+static void replace_controls(char *text)
+{
+    for (; *text; text++) {
+        unsigned char byte = (unsigned char)*text;
+
+        if (byte < 0x20 || byte == 0x7f)
+            *text = '?';
+    }
+}
+
 int command_fail(const char *name, const struct tare_err *err)
 {
-    (void)fprintf(stderr, "tare %s: %s\n", name, err->text[0] ? err->text : "failed");
+    struct tare_err shown = *err;
+
+    replace_controls(shown.text);
+    (void)fprintf(stderr, "tare %s: %s\n", name, shown.text[0] ? shown.text : "failed");
     return err->status == TARE_INVALID ? EXIT_USAGE : EXIT_FAILED;
 }
 
