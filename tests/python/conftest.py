@@ -24,7 +24,8 @@ def tare():
 
     def run(*arguments, timeout=300, **options):
         command = [str(program), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
+        return subprocess.run(command, capture_output=True, text=True, errors="replace",
+                              timeout=timeout, **options)
 
     run.program = program
     return run
