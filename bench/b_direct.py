@@ -2,8 +2,8 @@
 """What the direct layer adds to ONNX Runtime: the plugin against a bare loop over the C API.
 
 Both run YOLOv8n at 160 on one thread, taking turns in one process: the smaller the picture, the
-harder the bound, and the more runs there are to take the median of. Two sessions of one model lie at
-different addresses, which alone can make a per cent; so there are several processes, in half of
+harder the bound, and the more runs there are to take the median of. Two sessions of one model lie
+at different addresses, which alone can make a per cent; so there are several processes, in half of
 which the plugin is opened first, and the ratio is the middle one of theirs.
 """
 import json
