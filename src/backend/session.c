@@ -5,6 +5,9 @@
 
 #include "backend/backend_options.h"
 
+/* An output of an open shape may grow from run to run, as lists of boxes do. */
+#define OPEN_OUTPUT_BYTES ((size_t)1 << 20)
+
 /* One side of a session: its inputs or its outputs. */
 struct side {
     const struct tare_tensor_info *infos; // (count), the plugin's
@@ -72,6 +75,14 @@ static enum tare_status describe_side(struct backend_session *session, bool inpu
         memcpy(tensor->shape, side->infos[i].shape, sizeof(tensor->shape));
     }
     return status;
+}
+
+static bool is_open(const struct tare_tensor_info *info)
+{
+    for (int32_t i = 0; i < info->rank; i++)
+        if (info->shape[i] == -1)
+            return true;
+    return false;
 }
 
 /* The first tensor whose first dimension is the batch; NULL: the batch is not dynamic. */
@@ -172,9 +183,9 @@ static enum tare_status tensor_bytes(const struct tare_tensor *tensor, size_t *b
     return TARE_OK;
 }
 
-/* Gives a tensor its memory, unless its shape is not known yet. */
+/* Gives a tensor its memory, unless its shape is not known yet; room for at least least_bytes. */
 static enum tare_status allocate_tensor(struct backend_session *session, struct side *side,
-                                        size_t index, struct tare_err *err)
+                                        size_t index, size_t least_bytes, struct tare_err *err)
 {
     struct tare_tensor *tensor = &side->tensors[index];
     enum tare_status status;
@@ -186,6 +197,7 @@ static enum tare_status allocate_tensor(struct backend_session *session, struct 
     status = tensor_bytes(tensor, &bytes, err);
     if (status != TARE_OK)
         return status;
+    bytes = bytes > least_bytes ? bytes : least_bytes;
     bytes = (bytes + 127) / 64 * 64; /* whole lines, and never nothing */
     if (session->slots->allocate) {
         status = session->slots->allocate(session->plugin, bytes, tensor, err);
@@ -224,7 +236,7 @@ static enum tare_status discover_outputs(struct backend_session *session, struct
             continue;
         status = backend_session_output_shape(session, i, &tensor->rank, tensor->shape, err);
         if (status == TARE_OK)
-            status = allocate_tensor(session, outputs, i, err);
+            status = allocate_tensor(session, outputs, i, OPEN_OUTPUT_BYTES, err);
     }
     return status == TARE_OK ? bind_all(session, err) : status;
 }
@@ -245,14 +257,15 @@ static enum tare_status prepare(struct backend_session *session,
     for (size_t i = 0; i < inputs->count && status == TARE_OK; i++) {
         status = resolve_input(options, &inputs->infos[i], &inputs->tensors[i], err);
         if (status == TARE_OK)
-            status = allocate_tensor(session, inputs, i, err);
+            status = allocate_tensor(session, inputs, i, 0, err);
     }
     for (size_t i = 0; i < outputs->count && status == TARE_OK; i++) {
         struct tare_tensor *tensor = &outputs->tensors[i];
 
         if (tensor->rank > 0 && tensor->shape[0] == -1 && batched(inputs))
             tensor->shape[0] = batched(inputs)->shape[0];
-        status = allocate_tensor(session, outputs, i, err);
+        status = allocate_tensor(session, outputs, i,
+                                 is_open(&outputs->infos[i]) ? OPEN_OUTPUT_BYTES : 0, err);
         unknown = unknown || !tensor->data;
     }
     if (status == TARE_OK)
