@@ -159,7 +159,8 @@ def test_areas_on_the_edge(tare, tmp_path):
                    "annotations": [{"id": i + 1, "image_id": 1, "category_id": 1, "iscrowd": 0,
                                     "bbox": [100 * i, 0, s, s], "area": s * s}
                                    for i, s in enumerate(sides)]}
-    found = [{"image_id": 1, "category_id": 1, "bbox": [100 * i + 2, 0, s, s], "score": 0.9 - i / 10}
+    found = [{"image_id": 1, "category_id": 1, "bbox": [100 * i + 2, 0, s, s],
+              "score": 0.9 - i / 10}
              for i, s in enumerate(sides + [32, 96])]
     check_equal(tare, tmp_path, annotations, found)
 
