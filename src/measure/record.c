@@ -221,6 +221,7 @@ enum tare_status record_cell(struct store *store, int64_t run_id, const struct s
     struct buf options = BUF_INIT, command = BUF_INIT;
     struct store_cell row = {
         .key = cell->key,
+        .name = strcmp(cell->name, cell->key) == 0 ? "" : cell->name,
         .model = file_base_name(cell->model),
         .precision = cell->precision,
         .runtime = cell->runtime,

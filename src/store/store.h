@@ -113,7 +113,8 @@ enum store_head {
 
 struct store_cell {
     int64_t id;
-    const char *key; /* unique in a run: "yolov8n/fp32/onnxruntime/cpu/b1/t1/direct" */
+    const char *key;  /* unique in a run: "yolov8n/fp32/onnxruntime/cpu/b1/t1/direct" */
+    const char *name; /* as the study calls it; "" if it does not */
     const char *model;
     const char *family;    /* "yolov8"; "" for any ONNX file */
     const char *precision; /* as asked for: "fp32", "int8" */

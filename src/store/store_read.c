@@ -262,22 +262,23 @@ static void read_cell(struct row *row, void *item)
 
     cell->id = get_int(row, 0, 1);
     cell->key = get_text(row, 1);
-    cell->model = get_text(row, 2);
-    cell->family = get_text(row, 3);
-    cell->precision = get_text(row, 4);
-    cell->runtime = get_text(row, 5);
-    cell->provider = get_text(row, 6);
-    cell->device = get_text(row, 7);
-    cell->batch = get_int(row, 8, 1);
-    cell->threads = get_int(row, 9, 0);
-    cell->layer = get_text(row, 10);
-    cell->head = (enum store_head)get_name(row, 11, store_heads, 3);
-    cell->options = get_text(row, 12);
-    cell->command = get_text(row, 13);
-    cell->state = (enum store_cell_state)get_name(row, 14, store_cell_states, 3);
-    cell->reason = get_text(row, 15);
-    cell->executed_precision = get_text(row, 16);
-    cell->runtime_version = get_text(row, 17);
+    cell->name = get_text(row, 2);
+    cell->model = get_text(row, 3);
+    cell->family = get_text(row, 4);
+    cell->precision = get_text(row, 5);
+    cell->runtime = get_text(row, 6);
+    cell->provider = get_text(row, 7);
+    cell->device = get_text(row, 8);
+    cell->batch = get_int(row, 9, 1);
+    cell->threads = get_int(row, 10, 0);
+    cell->layer = get_text(row, 11);
+    cell->head = (enum store_head)get_name(row, 12, store_heads, 3);
+    cell->options = get_text(row, 13);
+    cell->command = get_text(row, 14);
+    cell->state = (enum store_cell_state)get_name(row, 15, store_cell_states, 3);
+    cell->reason = get_text(row, 16);
+    cell->executed_precision = get_text(row, 17);
+    cell->runtime_version = get_text(row, 18);
 }
 
 enum tare_status store_cells(struct store *store, int64_t run_id, struct store_cell **items,
@@ -285,7 +286,7 @@ enum tare_status store_cells(struct store *store, int64_t run_id, struct store_c
 {
     const struct query query = {
         "cell",
-        "SELECT id, key, model, family, precision, runtime, provider, device, batch, threads,"
+        "SELECT id, key, name, model, family, precision, runtime, provider, device, batch, threads,"
         " layer, head, options, command, state, reason, executed_precision, runtime_version"
         " FROM cell WHERE run = ?1 ORDER BY id",
         run_id, NULL};

@@ -243,6 +243,7 @@ enum tare_status store_add_cell(struct store *store, int64_t run_id, const struc
     const struct value values[] = {
         integer(run_id),
         text(cell->key),
+        text(cell->name),
         text(cell->model),
         text(cell->family),
         text(cell->precision),
@@ -262,10 +263,10 @@ enum tare_status store_add_cell(struct store *store, int64_t run_id, const struc
     };
 
     return execute(store,
-                   "INSERT INTO cell (run, key, model, family, precision, runtime, provider,"
+                   "INSERT INTO cell (run, key, name, model, family, precision, runtime, provider,"
                    " device, batch, threads, layer, head, options, command, state, reason,"
                    " executed_precision, runtime_version)"
-                   " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                   " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                    values, COUNT(values), id, err);
 }
 
