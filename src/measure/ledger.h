@@ -1,0 +1,208 @@
+/*
+ * ledger.h - from a stored run to its ledger: what each cell takes, what each line of tax or gain
+ * is with its interval, which cell to pick, and what was not measured and why.
+ *
+ * Plain data, to be rendered as text, HTML, CSV or JSON; nothing here prints. It can be made again
+ * from the file at any time and gives the same numbers (the seed is the run's).
+ *
+ * Estimands (docs/measurement.md, rules 10 to 12 and 17):
+ *     quantiles     of all samples of valid visits, pooled; their intervals by a bootstrap of
+ *                   visits within restarts
+ *     line          the mean over sweeps of log(median of the cell / median of its baseline in the
+ *                   same sweep), as a ratio; the 95 % intervals of all lines hold together
+ *     difference    the mean over sweeps of the difference of those medians, with the same critical
+ *                   value
+ *     AP difference a paired bootstrap over pictures
+ *
+ * NAN stands for "not known" in every double, and an interval of NANs for "none".
+ *
+ * Threads: a ledger belongs to one thread; a built one is only read.
+ */
+#ifndef TARE_MEASURE_LEDGER_H
+#define TARE_MEASURE_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/store.h"
+#include "tare/status.h"
+
+#define LEDGER_CONFIDENCE  0.95
+#define LEDGER_MODES       3 /* as enum store_visit_mode */
+#define LEDGER_MAX_WINNERS 16
+
+struct ledger_interval {
+    double low, high;
+};
+
+/* A high quantile, or what the samples bear of it. */
+enum ledger_tail_kind {
+    LEDGER_TAIL_NONE,     /* too few samples for anything */
+    LEDGER_TAIL_INTERVAL, /* the quantile `asked`, with its interval */
+    LEDGER_TAIL_BOUND,    /* the quantile `shown` is at most value_ns (95 %); shown <= asked */
+};
+
+struct ledger_tail {
+    enum ledger_tail_kind kind;
+    double asked, shown; /* 0.99, 0.97 */
+    double value_ns;
+    struct ledger_interval interval_ns;
+    double effective; /* independent samples that the pooled ones are worth for this quantile */
+};
+
+enum ledger_stage {
+    LEDGER_DECODE,
+    LEDGER_LETTERBOX,
+    LEDGER_INFER,
+    LEDGER_BOXES,
+    LEDGER_STAGES
+};
+
+/* Samples of one cell in one mode. All zero if there were none. */
+struct ledger_times {
+    size_t samples, visits, invalid_visits, sweeps;
+    double min_ns, max_ns, mean_ns;
+    double p50_ns, p90_ns;
+    struct ledger_interval p50_interval_ns, p90_interval_ns;
+    struct ledger_tail p95, p99;
+    double throughput_hz;           /* items a second: batch / mean; back to back only, else NAN */
+    double after_switch_ns;         /* median of the first runs of a visit */
+    double inside_ns;               /* median as the worker's own binding timed itself */
+    double lateness_p99_ns;         /* paced: how late the harness itself was */
+    double stage_ns[LEDGER_STAGES]; /* medians; NAN where the cell has no such stage */
+    double mean_clock_hz;           /* mean over visits */
+    double cpu_share;               /* worker's CPU time over wall time */
+    double *sorted_ns;              // (samples), ascending
+};
+
+struct ledger_accuracy {
+    bool known;
+    int64_t pictures;
+    double coco[STORE_COCO_FIGURES]; /* 0..1; -1 undefined */
+    const char *by_class;            /* JSON, "" if none */
+};
+
+/* a minus b, both 0..1 */
+struct ledger_ap {
+    bool known;
+    bool identical; /* both gave the same detections: the difference is 0 exactly */
+    bool resolved;  /* 0 lies outside the interval */
+    double difference;
+    struct ledger_interval interval;
+    int64_t pictures;
+};
+
+struct ledger_cell {
+    struct store_cell row; /* texts belong to the store */
+    char label[96];        /* short, unique in the ledger where the cells allow it */
+    struct ledger_times times[LEDGER_MODES];
+    enum store_visit_mode mode; /* the mode that the ledger speaks of */
+    bool pipeline;              /* times run from picture to boxes; else one run of the session */
+    size_t restarts;
+    bool steady;                  /* every warm-up became steady */
+    double load_ns, first_run_ns; /* medians over restarts */
+    double peak_rss_bytes;        /* largest */
+    struct ledger_accuracy accuracy;
+    struct ledger_ap ap_to_reference;
+    struct store_figure *figures; // (figure_count)
+    size_t figure_count;
+};
+
+enum ledger_verdict {
+    LEDGER_NOT_MEASURED,
+    LEDGER_NOT_SEPARABLE,
+    LEDGER_SLOWER,
+    LEDGER_FASTER,
+};
+
+struct ledger_line {
+    struct store_line row;
+    size_t cell, baseline; /* indices of cells */
+    enum ledger_verdict verdict;
+    double ratio; /* of the cell's time to its baseline's */
+    struct ledger_interval ratio_interval;
+    double difference_ns;
+    struct ledger_interval difference_interval_ns;
+    double cell_ns, baseline_ns; /* medians that the ratio stands between */
+    size_t sweeps, restarts;     /* pairs; independent pairs of workers */
+    struct ledger_ap ap;         /* cell minus baseline */
+    char why[160];               /* why not measured */
+};
+
+/* One of the cells that the decision names. */
+struct ledger_pick {
+    size_t cell;
+    double ratio; /* to the winner; 1 for itself */
+    struct ledger_interval ratio_interval;
+};
+
+struct ledger_decision {
+    bool known;          /* at least one cell was measured */
+    bool accuracy_known; /* the field was narrowed by AP */
+    size_t reference;    /* cell whose AP is the measure; only if accuracy_known */
+    double ap_allowed;   /* 0.01 */
+    size_t winner;
+    struct ledger_pick ties[LEDGER_MAX_WINNERS]; /* not separable from the winner */
+    size_t tie_count;
+    size_t candidates; /* cells that were near enough in AP */
+    size_t excluded;   /* measured cells that were not */
+    char sentence[700];
+};
+
+/* What a reader must know, in words. */
+struct ledger_note {
+    char subject[120];
+    char text[360];
+};
+
+struct ledger_notes {
+    struct ledger_note *items; // (count)
+    size_t count;
+};
+
+struct ledger {
+    const char *path;         /* of the file */
+    struct store_run run;     /* texts belong to the store */
+    char host[200];           /* "AMD EPYC, 2 cores, Debian 12" */
+    struct store_fact *facts; // (fact_count)
+    size_t fact_count;
+    struct store_file *files; // (file_count)
+    size_t file_count;
+    struct ledger_cell *cells; // (cell_count)
+    size_t cell_count;
+    struct ledger_line *lines; // (line_count)
+    size_t line_count;
+    struct ledger_decision decision;
+    struct ledger_notes missing;  /* not measured, and why */
+    struct ledger_notes warnings; /* measured, but mind this */
+    struct ledger_notes trust;    /* the machine's own verdict */
+};
+
+struct ledger_options {
+    int64_t run_id;    /* 0: the file's last run */
+    int ap_resamples;  /* 0: 1000; -1: no AP intervals */
+    double ap_allowed; /* 0: 0.01 */
+};
+
+/*
+ * Builds the ledger of a run. The store must outlive it. TARE_ABSENT if the file holds no such run;
+ * TARE_BADDATA for a damaged file. On success ledger_release() it; on error nothing is held.
+ */
+enum tare_status ledger_build(struct store *store, const struct ledger_options *options,
+                              struct ledger *ledger, struct tare_err *err);
+void ledger_release(struct ledger *ledger); /* a zeroed struct is allowed */
+
+/* Times of a cell in the mode that the ledger speaks of; NULL if it was not measured. */
+const struct ledger_times *ledger_times(const struct ledger_cell *cell);
+
+/* A fact's value; "" if it is not known. */
+const char *ledger_fact(const struct ledger *ledger, const char *key);
+
+/* "slower", "faster", "not separable", "not measured". */
+const char *ledger_verdict_name(enum ledger_verdict verdict);
+
+/* "decode", "letterbox", "infer", "boxes". */
+const char *ledger_stage_name(enum ledger_stage stage);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * ledger_inner.h - what the files behind ledger.h share. Not for others.
+ */
+#ifndef TARE_MEASURE_LEDGER_INNER_H
+#define TARE_MEASURE_LEDGER_INNER_H
+
+#include "measure/ledger.h"
+
+/* One valid visit with its samples of "total". */
+struct ledger_visit {
+    struct store_visit row;
+    double *samples_ns; // (count), in the order of time
+    size_t count;
+    double median_ns;
+    int64_t restart; /* ordinal within the cell */
+};
+
+/* All valid visits of a cell in the mode that the ledger speaks of. */
+struct ledger_visits {
+    struct ledger_visit *items; // (count)
+    size_t count;
+};
+
+/* Reads a cell's visits and restarts and fills its times, in every mode. visits gets those of
+ * cell->mode; the caller releases them. */
+enum tare_status ledger_read_cell(struct store *store, uint64_t seed, struct ledger_cell *cell,
+                                  struct ledger_visits *visits, struct tare_err *err);
+void ledger_release_visits(struct ledger_visits *visits);
+
+/* Ratio and difference of pairs of cells, with intervals that hold together over all of them. */
+struct ledger_pair {
+    size_t cell, baseline;
+    double ratio, difference_ns;
+    struct ledger_interval ratio_interval, difference_interval_ns;
+    size_t sweeps, restarts;
+};
+enum tare_status ledger_compare_pairs(const struct ledger_visits *visits, struct ledger_pair *pairs,
+                                      size_t pair_count, uint64_t seed, struct tare_err *err);
+
+/* The ledger's lines, from its cells. */
+enum tare_status ledger_fill_lines(struct ledger *ledger, const struct ledger_visits *visits,
+                                   struct tare_err *err);
+
+/* AP of cells and of lines, and the reference of the decision. */
+enum tare_status ledger_fill_accuracy(struct store *store, const struct ledger_options *options,
+                                      struct ledger *ledger, struct tare_err *err);
+
+enum tare_status ledger_decide(const struct ledger_options *options, struct ledger *ledger,
+                               const struct ledger_visits *visits, struct tare_err *err);
+
+/* Notes from the store, and those that the numbers themselves call for. */
+enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
+                                   const struct ledger_visits *visits, struct tare_err *err);
+
+enum tare_status ledger_add_note(struct ledger_notes *notes, struct tare_err *err,
+                                 const char *subject, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* "12.3" or "0.00123": a time in milliseconds with three digits that matter. */
+void ledger_put_ms(char *text, size_t text_bytes, double ns);
+
+#endif

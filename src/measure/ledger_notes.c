@@ -1,0 +1,283 @@
+/*
+ * ledger_notes.c - what a reader must know beside the numbers: what was not measured and why, and
+ * what to mind in what was.
+ */
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "measure/ledger_inner.h"
+#include "stats/paired.h"
+#include "stats/quantile.h"
+
+#define MAX_NOTES       4096
+#define LAYOUT_RESTARTS 5    /* rule 10 */
+#define CLOCK_MARK      0.02 /* rule 7 */
+
+enum tare_status ledger_add_note(struct ledger_notes *notes, struct tare_err *err,
+                                 const char *subject, const char *format, ...)
+{
+    struct ledger_note *grown;
+    va_list args;
+
+    if (notes->count >= MAX_NOTES)
+        return tare_fail(err, TARE_LIMIT, "more than %d notes", MAX_NOTES);
+    grown = realloc(notes->items, (notes->count + 1) * sizeof(*grown));
+    if (!grown)
+        return tare_fail(err, TARE_NOMEM, "out of memory while making the ledger");
+    notes->items = grown;
+    grown += notes->count++;
+    (void)snprintf(grown->subject, sizeof(grown->subject), "%s", subject);
+    va_start(args, format);
+    if (vsnprintf(grown->text, sizeof(grown->text), format, args) < 0)
+        grown->text[0] = '\0';
+    va_end(args);
+    return TARE_OK;
+}
+
+static bool has_note(const struct ledger_notes *notes, const char *subject)
+{
+    for (size_t i = 0; i < notes->count; i++)
+        if (strcmp(notes->items[i].subject, subject) == 0)
+            return true;
+    return false;
+}
+
+static enum tare_status copy_notes(struct store *store, struct ledger *ledger, struct tare_err *err)
+{
+    struct store_note *notes = NULL;
+    size_t count = 0;
+    enum tare_status status = store_notes(store, ledger->run.id, &notes, &count, err);
+
+    for (size_t i = 0; i < count && status == TARE_OK; i++) {
+        struct ledger_notes *to = notes[i].kind == STORE_NOTE_NOT_MEASURED ? &ledger->missing
+                                  : notes[i].kind == STORE_NOTE_WARNING    ? &ledger->warnings
+                                                                           : &ledger->trust;
+
+        status = ledger_add_note(to, err, notes[i].subject, "%s", notes[i].text);
+    }
+    free(notes);
+    return status;
+}
+
+static enum tare_status note_lost_cells(struct ledger *ledger, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < ledger->cell_count && status == TARE_OK; i++) {
+        const struct ledger_cell *cell = &ledger->cells[i];
+        const char *reason = cell->row.reason[0] ? cell->row.reason : "no reason was recorded";
+
+        if (cell->row.state == STORE_CELL_FAILED)
+            status = ledger_add_note(&ledger->missing, err, cell->label, "failed: %s", reason);
+        else if (cell->row.state == STORE_CELL_SKIPPED)
+            status = ledger_add_note(&ledger->missing, err, cell->label, "skipped: %s", reason);
+        else if (!ledger_times(cell))
+            status = ledger_add_note(&ledger->missing, err, cell->label, "no valid visit");
+    }
+    return status;
+}
+
+struct summary {
+    size_t measured, with_p99, with_mode[LEDGER_MODES], with_accuracy, with_clock;
+    size_t fewest_restarts, fewest_sweeps;
+    double least_effective;
+};
+
+static struct summary summarise(const struct ledger *ledger)
+{
+    struct summary s = {
+        .fewest_restarts = SIZE_MAX, .fewest_sweeps = SIZE_MAX, .least_effective = INFINITY};
+
+    for (size_t i = 0; i < ledger->cell_count; i++) {
+        const struct ledger_cell *cell = &ledger->cells[i];
+        const struct ledger_times *times = ledger_times(cell);
+
+        if (!times)
+            continue;
+        s.measured++;
+        s.with_p99 += times->p99.kind == LEDGER_TAIL_INTERVAL;
+        s.with_accuracy += cell->accuracy.known;
+        s.with_clock += !isnan(times->mean_clock_hz);
+        for (int mode = 0; mode < LEDGER_MODES; mode++)
+            s.with_mode[mode] += cell->times[mode].samples > 0;
+        s.least_effective = fmin(s.least_effective, times->p99.effective);
+        if (cell->restarts < s.fewest_restarts)
+            s.fewest_restarts = cell->restarts;
+        if (times->sweeps < s.fewest_sweeps)
+            s.fewest_sweeps = times->sweeps;
+    }
+    return s;
+}
+
+static enum tare_status note_what_the_study_left_out(struct ledger *ledger, struct tare_err *err)
+{
+    struct summary s = summarise(ledger);
+    struct ledger_notes *missing = &ledger->missing;
+    enum tare_status status = TARE_OK;
+
+    if (s.measured == 0)
+        return TARE_OK;
+    if (!has_note(missing, "accuracy") && s.with_accuracy == 0)
+        status = ledger_add_note(missing, err, "accuracy", "no annotations were given");
+    if (status == TARE_OK && s.with_p99 < s.measured)
+        status =
+            ledger_add_note(missing, err, "p99",
+                            "an interval needs %zu independent samples, the fewest here are "
+                            "worth %.0f: \"≤\" marks a 95 %% bound on the quantile named",
+                            quantile_need_two_sided(0.99, LEDGER_CONFIDENCE), s.least_effective);
+    if (status == TARE_OK && s.with_mode[STORE_VISIT_PACED] == 0)
+        status = ledger_add_note(missing, err, "paced latency",
+                                 "back to back only: a camera at a fixed rate meets other caches "
+                                 "and clocks");
+    if (status == TARE_OK && s.with_mode[STORE_VISIT_SOAK] == 0)
+        status = ledger_add_note(missing, err, "sustained speed",
+                                 "no visit of 60 s or more: what heat does to it is not known");
+    if (status == TARE_OK && s.with_clock == 0)
+        status = ledger_add_note(missing, err, "core clocks",
+                                 "not readable here, so a pair at unlike clocks is not marked");
+    if (status == TARE_OK && !has_note(missing, "energy"))
+        status = ledger_add_note(missing, err, "energy", "no sensor was read: no figure");
+    if (status == TARE_OK && s.fewest_restarts < LAYOUT_RESTARTS)
+        status =
+            ledger_add_note(missing, err, "layout bias",
+                            "%zu worker restart%s a cell, %d are needed: differences under "
+                            "2 %% may be where memory happened to lie",
+                            s.fewest_restarts, s.fewest_restarts == 1 ? "" : "s", LAYOUT_RESTARTS);
+    return status;
+}
+
+static enum tare_status warn_of_cells(struct ledger *ledger, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < ledger->cell_count && status == TARE_OK; i++) {
+        const struct ledger_cell *cell = &ledger->cells[i];
+        const struct ledger_times *times = ledger_times(cell);
+
+        if (!times)
+            continue;
+        if (times->invalid_visits)
+            status = ledger_add_note(&ledger->warnings, err, cell->label,
+                                     "%zu of %zu visits were invalid and are left out",
+                                     times->invalid_visits, times->invalid_visits + times->visits);
+        if (status == TARE_OK && !cell->steady)
+            status = ledger_add_note(&ledger->warnings, err, cell->label,
+                                     "never became steady in its warm-up");
+        if (status == TARE_OK && cell->row.executed_precision[0] &&
+            strcmp(cell->row.executed_precision, cell->row.precision) != 0)
+            status = ledger_add_note(&ledger->warnings, err, cell->label,
+                                     "asked for %s, but the runtime executed %s",
+                                     cell->row.precision, cell->row.executed_precision);
+    }
+    return status;
+}
+
+static enum tare_status warn_of_lines(struct ledger *ledger, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < ledger->line_count && status == TARE_OK; i++) {
+        const struct ledger_line *line = &ledger->lines[i];
+        const struct ledger_times *a = ledger_times(&ledger->cells[line->cell]);
+        const struct ledger_times *b = ledger_times(&ledger->cells[line->baseline]);
+
+        if (!a || !b || isnan(a->mean_clock_hz) || isnan(b->mean_clock_hz))
+            continue;
+        if (fabs(a->mean_clock_hz / b->mean_clock_hz - 1) > CLOCK_MARK)
+            status = ledger_add_note(&ledger->warnings, err, line->row.name,
+                                     "mean clocks differ: %.2f against %.2f GHz",
+                                     a->mean_clock_hz / 1e9, b->mean_clock_hz / 1e9);
+    }
+    return status;
+}
+
+static size_t cell_index(const struct ledger *ledger, int64_t id)
+{
+    for (size_t i = 0; i < ledger->cell_count; i++)
+        if (ledger->cells[i].row.id == id)
+            return i;
+    return SIZE_MAX;
+}
+
+/* Mean log deviation from the cell's own median of visits after each predecessor (rule 1). */
+static enum tare_status warn_of_predecessors(struct ledger *ledger,
+                                             const struct ledger_visits *visits,
+                                             struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+    size_t tests = ledger->cell_count ? ledger->cell_count : 1;
+
+    for (size_t before = 0; before < ledger->cell_count && status == TARE_OK; before++) {
+        double *deviations = NULL;
+        struct paired_estimate e;
+        size_t used = 0, room = 0;
+
+        for (size_t c = 0; c < ledger->cell_count; c++)
+            room += visits[c].count;
+        deviations = malloc((room + 1) * sizeof(*deviations));
+        if (!deviations)
+            return tare_fail(err, TARE_NOMEM, "out of memory while making the ledger");
+        for (size_t c = 0; c < ledger->cell_count; c++)
+            for (size_t v = 0; v < visits[c].count; v++) {
+                const struct ledger_visit *visit = &visits[c].items[v];
+
+                if (visit->median_ns > 0 && c != before &&
+                    cell_index(ledger, visit->row.predecessor_id) == before)
+                    deviations[used++] =
+                        log(visit->median_ns / ledger_times(&ledger->cells[c])->p50_ns);
+            }
+        e = paired_mean(deviations, NULL, used);
+        free(deviations);
+        if (used >= 5 && fabs(e.mean) > 0.01 &&
+            fabs(e.mean) > paired_half_width(&e, 1 - 0.05 / (double)tests))
+            status = ledger_add_note(&ledger->warnings, err, ledger->cells[before].label,
+                                     "visits right after it are %.1f %% %s than usual",
+                                     100 * fabs(expm1(e.mean)), e.mean > 0 ? "slower" : "faster");
+    }
+    return status;
+}
+
+static enum tare_status warn_of_run(struct ledger *ledger, struct tare_err *err)
+{
+    struct summary s = summarise(ledger);
+    enum tare_status status = TARE_OK;
+
+    if (ledger->run.state != STORE_RUN_COMPLETE)
+        status = ledger_add_note(&ledger->warnings, err, "run",
+                                 ledger->run.state == STORE_RUN_RUNNING
+                                     ? "it had not ended when this was written"
+                                     : "it was interrupted: the sweeps done so far are here");
+    if (status == TARE_OK && s.measured && s.fewest_sweeps < 20)
+        status = ledger_add_note(&ledger->warnings, err, "sweeps",
+                                 "%zu sweeps: intervals are wider than with the 20 that are "
+                                 "recommended",
+                                 s.fewest_sweeps);
+    if (status == TARE_OK && ledger->decision.candidates > 2)
+        status = ledger_add_note(&ledger->warnings, err, "decision",
+                                 "the fastest of %zu cells looks faster than it is by a little: "
+                                 "confirm it on a fresh run",
+                                 ledger->decision.candidates);
+    return status;
+}
+
+enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
+                                   const struct ledger_visits *visits, struct tare_err *err)
+{
+    enum tare_status status = note_lost_cells(ledger, err);
+
+    if (status == TARE_OK)
+        status = copy_notes(store, ledger, err);
+    if (status == TARE_OK)
+        status = note_what_the_study_left_out(ledger, err);
+    if (status == TARE_OK)
+        status = warn_of_run(ledger, err);
+    if (status == TARE_OK)
+        status = warn_of_cells(ledger, err);
+    if (status == TARE_OK)
+        status = warn_of_lines(ledger, err);
+    if (status == TARE_OK)
+        status = warn_of_predecessors(ledger, visits, err);
+    return status;
+}
