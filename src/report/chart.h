@@ -1,0 +1,29 @@
+/*
+ * chart.h - the report's pictures as SVG: fixed coordinates 920 wide, classes instead of colours
+ * (css.h gives them), a title and a description each. Private to this room.
+ * Threads: no shared state.
+ */
+#ifndef TARE_REPORT_CHART_H
+#define TARE_REPORT_CHART_H
+
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "measure/ledger.h"
+
+#define CHART_MAX_ROWS 60 /* of any chart; what is left out is said under it */
+
+/* From each baseline to its cell, with intervals. id tells charts of one page apart. style is CSS
+ * to put inside (a picture that stands alone), or NULL. */
+void chart_waterfall(const struct ledger *ledger, size_t id, const char *style, struct buf *out);
+
+/* A histogram a cell, on one axis of per cent from the cell's own median. */
+void chart_distributions(const struct ledger *ledger, size_t id, struct buf *out);
+
+/* Where the time of one item goes: a stacked bar a cell. */
+void chart_stages(const struct ledger *ledger, size_t id, struct buf *out);
+
+/* Whether any cell has stages. */
+bool chart_has_stages(const struct ledger *ledger);
+
+#endif
