@@ -98,7 +98,8 @@ def test_a_hostile_name_is_refused_by_name(refuse, sample, tmp_path, module, nam
 
 @pytest.mark.parametrize("code", (
     b"\x82\x01", b"\x83\x01\x00", b"\x84\x01\x00\x00\x00",
-    b"(X\x04\x00\x00\x00trueiposix\nsystem\n0", b"(cposix\nsystem\nX\x04\x00\x00\x00trueo0"), ids=("ext1", "ext2", "ext4", "inst", "obj"))
+    b"(X\x04\x00\x00\x00trueiposix\nsystem\n0", b"(cposix\nsystem\nX\x04\x00\x00\x00trueo0"),
+    ids=("ext1", "ext2", "ext4", "inst", "obj"))
 def test_other_ways_to_a_name_are_refused(refuse, sample, tmp_path, code):
     refuse(zipped(tmp_path / "hostile.pt", with_prefix(sample, code)))
 
