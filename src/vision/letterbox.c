@@ -12,7 +12,7 @@
 struct letterbox {
     struct letterbox_options options;
     const struct letterbox_rows *rows;
-    float gray;
+    void *gray; // (S): a row of padding, of the tensor's dtype
 
     struct letterbox_tap *columns;    // (S)
     int16_t *shrunk;                  // (2, CHANNELS, S): the two source rows last shrunk
@@ -88,20 +88,12 @@ static void row_planes(const struct letterbox *l, float *out, size_t y, size_t x
         planes[c] = l->scratch ? l->scratch + c * size + x : out + (c * size + y) * size + x;
 }
 
+/* At most a row. */
 static void fill_gray(const struct letterbox *l, void *out, size_t first, size_t count)
 {
-    if (l->options.dtype == TARE_FP16) {
-        uint16_t *halves = (uint16_t *)out + first;
-        uint16_t gray = half_from_float(l->gray);
+    size_t element = tare_dtype_bytes(l->options.dtype);
 
-        for (size_t i = 0; i < count; i++)
-            halves[i] = gray;
-    } else {
-        float *floats = (float *)out + first;
-
-        for (size_t i = 0; i < count; i++)
-            floats[i] = l->gray;
-    }
+    memcpy((uint8_t *)out + first * element, l->gray, count * element);
 }
 
 /* Puts gray left and right of row y, and narrows the row where the tensor is FP16. */
@@ -189,6 +181,21 @@ static void copy_into(struct letterbox *l, const struct picture *picture,
 /* --- public -------------------------------------------------------------------------------------
  */
 
+/* NULL if there is no memory. */
+static void *make_gray(size_t size, enum tare_dtype dtype)
+{
+    const float gray = (float)LETTERBOX_GRAY / 255.0F;
+    void *row = malloc(size * tare_dtype_bytes(dtype));
+
+    for (size_t i = 0; row && i < size; i++) {
+        if (dtype == TARE_FP16)
+            ((uint16_t *)row)[i] = half_from_float(gray);
+        else
+            ((float *)row)[i] = gray;
+    }
+    return row;
+}
+
 enum tare_status letterbox_new(const struct letterbox_options *options,
                                struct letterbox **letterbox, struct tare_err *err)
 {
@@ -206,13 +213,14 @@ enum tare_status letterbox_new(const struct letterbox_options *options,
     if (l) {
         l->options = *options;
         l->rows = options->portable ? &letterbox_rows_portable : letterbox_rows_best();
-        l->gray = (float)LETTERBOX_GRAY / 255.0F;
+        l->gray = make_gray(size, options->dtype);
         l->columns = malloc(size * sizeof(*l->columns));
         l->shrunk = malloc(size * 2 * CHANNELS * sizeof(*l->shrunk));
         l->scratch =
             options->dtype == TARE_FP16 ? malloc(size * CHANNELS * sizeof(*l->scratch)) : NULL;
     }
-    if (!l || !l->columns || !l->shrunk || (options->dtype == TARE_FP16 && !l->scratch)) {
+    if (!l || !l->gray || !l->columns || !l->shrunk ||
+        (options->dtype == TARE_FP16 && !l->scratch)) {
         letterbox_free(l);
         return tare_fail(err, TARE_NOMEM, "out of memory for a letterbox of %d pixels",
                          options->size);
@@ -225,10 +233,16 @@ void letterbox_free(struct letterbox *letterbox)
 {
     if (!letterbox)
         return;
+    free(letterbox->gray);
     free(letterbox->columns);
     free(letterbox->shrunk);
     free(letterbox->scratch);
     free(letterbox);
+}
+
+static bool inside(const struct letterbox_plan *plan, size_t row)
+{
+    return row >= (size_t)plan->top && row < (size_t)(plan->top + plan->height);
 }
 
 enum tare_status letterbox_apply(struct letterbox *letterbox, const struct picture *picture,
@@ -241,13 +255,9 @@ enum tare_status letterbox_apply(struct letterbox *letterbox, const struct pictu
         return tare_fail(err, TARE_INVALID, "picture of %d x %d pixels has no pixels",
                          picture->width, picture->height);
     letterbox_plan(picture->width, picture->height, letterbox->options.size, &plan, frame);
-    for (size_t c = 0; c < CHANNELS; c++) {
-        size_t top = (size_t)plan.top * size;
-        size_t end = (size_t)(plan.top + plan.height) * size;
-
-        fill_gray(letterbox, out, c * size * size, top);
-        fill_gray(letterbox, out, c * size * size + end, size * size - end);
-    }
+    for (size_t row = 0; row < size; row++)
+        for (size_t c = 0; c < CHANNELS && !inside(&plan, row); c++)
+            fill_gray(letterbox, out, (c * size + row) * size, size);
     if (plan.width == picture->width && plan.height == picture->height)
         copy_into(letterbox, picture, &plan, out);
     else
