@@ -7,6 +7,15 @@ struct stages {
     int64_t decode, letterbox, infer, boxes, inside;
 };
 
+/* Which of the pictures it was; on the failing path only, so that a good run pays nothing. */
+static enum tare_status name_picture(const struct loop_picture *picture, struct tare_err *err)
+{
+    struct tare_err inner = *err;
+
+    tare_err_clear(err);
+    return tare_fail(err, inner.status, "picture '%s': %s", picture->name, inner.text);
+}
+
 static enum tare_status load_pictures(const struct loop *loop, int64_t first, struct stages *sum,
                                       struct tare_err *err)
 {
@@ -18,6 +27,8 @@ static enum tare_status load_pictures(const struct loop *loop, int64_t first, st
         struct family_stages stages = {0, 0, 0};
 
         status = loop->family->load(loop->state, picture->jpeg, picture->bytes, slot, &stages, err);
+        if (status != TARE_OK)
+            return name_picture(picture, err);
         sum->decode += stages.decode_ns;
         sum->letterbox += stages.letterbox_ns;
     }

@@ -20,6 +20,7 @@
 struct loop_picture {
     const void *jpeg; // (bytes)
     size_t bytes;
+    char name[64]; /* of its file, for messages */
 };
 
 struct loop {

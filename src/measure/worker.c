@@ -117,7 +117,10 @@ static enum tare_status load_pictures(struct worker *worker, const struct json_v
 
         if (status != TARE_OK)
             return status;
-        worker->pictures[i] = (struct loop_picture){worker->maps[i].data, worker->maps[i].size};
+        worker->pictures[i].jpeg = worker->maps[i].data;
+        worker->pictures[i].bytes = worker->maps[i].size;
+        (void)snprintf(worker->pictures[i].name, sizeof(worker->pictures[i].name), "%s",
+                       file_base_name(path));
     }
     worker->loop.pictures = worker->pictures;
     worker->loop.picture_count = count;
