@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""COCO AP of a val2017-sized set, whole process: tare eval against hotcoco and pycocotools, in turns.
+"""COCO AP of a val2017-sized set, whole process: tare eval, hotcoco and pycocotools, in turns.
 
-Also checks that the twelve figures equal those of pycocotools to the last bit. The set is made once,
-into build/bench-data, from coco128 (TARE_DATA) or from the sample in data/.
+Also checks that the twelve figures equal those of pycocotools to the last bit. The set is made
+once, into build/bench-data, from coco128 (TARE_DATA) or from the sample in data/.
 """
 import hashlib
 import json
@@ -74,7 +74,8 @@ def row(what, ours, peer, unit, ratio, bound, held):
 
 def main():
     annotations, detections = data_set()
-    eval_command = [TARE, "eval", "--annotations", annotations, "--detections", detections, "--json"]
+    eval_command = [TARE, "eval", "--json", "--annotations", annotations, "--detections",
+                    detections]
     hotcoco = [sys.executable, "-c", HOTCOCO, annotations, detections]
     ours, theirs, memory, output = [], [], 0, b""
     for command in (eval_command, hotcoco):  # the page cache and the byte code are warm then

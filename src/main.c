@@ -26,7 +26,7 @@ static const struct command commands[] = {
     {"export", cmd_export, 0, "turn a YOLOv8 checkpoint into an ONNX model"},
     {"report", cmd_report, 0, "print a ledger from result files, and as HTML, SVG, CSV or JSON"},
     {"worker", cmd_worker, 0, NULL},
-    {"eval", cmd_eval, 0, "COCO box AP of a detection file, and whether two of them differ"},
+    {"eval", cmd_eval, 0, "COCO box AP of a model or a detection file, and whether two differ"},
     {NULL, NULL, 0, NULL},
 };
 

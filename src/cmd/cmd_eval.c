@@ -1,5 +1,6 @@
 /*
- * cmd_eval.c - tare eval: COCO box AP of a detection file, and whether two of them differ.
+ * cmd_eval.c - tare eval: COCO box AP of a model or a detection file, and whether two of them
+ * differ.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,17 +8,21 @@
 #include "accuracy/coco.h"
 #include "base/json_write.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "cmd/command.h"
+#include "cmd/eval_model.h"
 
 struct args {
     const char *annotations, *detections, *against;
-    int64_t resamples, seed, threads;
-    bool classes, json;
+    const char *model, *images, *runtime, *options, *device, *precision, *output;
+    int64_t resamples, seed, threads, batch, size;
+    bool classes, json, quiet;
 };
 
-/* A detection file and what it came to. */
+/* A detection file, or a model, and what it came to. */
 struct scored {
     const char *path;
+    char runtime_version[64]; /* "" for a detection file */
     struct coco_detections *detections;
     struct coco_result result;
 };
@@ -40,6 +45,58 @@ static const struct option_info table[] = {
      .value = "FILE",
      .help = "results to compare with: prints the difference and its 95 % interval",
      .offset = offsetof(struct args, against)},
+    {.name = "images",
+     .letter = 'i',
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .help = "the annotated pictures, for a model",
+     .offset = offsetof(struct args, images)},
+    {.name = "runtime",
+     .letter = 'r',
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "what runs the model",
+     .fallback = "onnxruntime",
+     .offset = offsetof(struct args, runtime)},
+    {.name = "options",
+     .kind = OPTION_TEXT,
+     .value = "LIST",
+     .help = "the runtime's own options: name=value,name=value",
+     .offset = offsetof(struct args, options)},
+    {.name = "device",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "where the model runs",
+     .fallback = "cpu",
+     .offset = offsetof(struct args, device)},
+    {.name = "precision",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "what the model is asked to run in",
+     .fallback = "fp32",
+     .offset = offsetof(struct args, precision)},
+    {.name = "batch",
+     .kind = OPTION_INT,
+     .value = "N",
+     .help = "pictures a run, for a model with an open batch",
+     .fallback = "1",
+     .min = 1,
+     .max = 1024,
+     .offset = offsetof(struct args, batch)},
+    {.name = "size",
+     .kind = OPTION_INT,
+     .value = "N",
+     .help = "input height and width, where the model leaves them open",
+     .fallback = "640",
+     .min = 32,
+     .max = 8192,
+     .offset = offsetof(struct args, size)},
+    {.name = "detections-out",
+     .letter = 'o',
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .help = "write the model's detections as COCO results",
+     .offset = offsetof(struct args, output)},
     {.name = "resamples",
      .kind = OPTION_INT,
      .value = "N",
@@ -54,13 +111,13 @@ static const struct option_info table[] = {
      .help = "of the bootstrap",
      .fallback = "0",
      .min = 0,
-     .max = 9007199254740992.0,
+     .max = 999999999,
      .offset = offsetof(struct args, seed)},
     {.name = "threads",
      .kind = OPTION_INT,
      .value = "N",
-     .help = "threads to use",
-     .fallback = "one a core",
+     .help = "threads",
+     .fallback = "one a core; a model: its runtime decides",
      .min = 1,
      .max = 16,
      .offset = offsetof(struct args, threads)},
@@ -72,13 +129,18 @@ static const struct option_info table[] = {
      .kind = OPTION_FLAG,
      .help = "print JSON",
      .offset = offsetof(struct args, json)},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = OPTION_FLAG,
+     .help = "show no progress",
+     .offset = offsetof(struct args, quiet)},
     {0},
 };
 
 static const struct options_usage usage = {
     .command = "eval",
-    .operands = "",
-    .summary = "COCO box AP of a detection file",
+    .operands = "[MODEL.onnx]",
+    .summary = "COCO box AP of a model or of a detection file",
     .details =
         "The figures are those of pycocotools 2.0.11, to the last bit; -1 (here '-') stands\n"
         "where no annotated box is. The interval of a difference comes from drawing the\n"
@@ -172,7 +234,9 @@ static void put_json_result(struct json_writer *json, const struct coco_dataset 
 {
     const struct coco_result *result = &scored->result;
 
-    json_put_text(json, "file", scored->path);
+    json_put_text(json, scored->runtime_version[0] ? "model" : "file", scored->path);
+    if (scored->runtime_version[0])
+        json_put_text(json, "runtime", scored->runtime_version);
     json_put_int(json, "detections", (int64_t)result->detections);
     json_open_object(json, "figures");
     for (int f = 0; f < COCO_FIGURES; f++)
@@ -246,13 +310,37 @@ static enum tare_status print_json(const struct coco_dataset *dataset, const str
     return status;
 }
 
+static enum tare_status run_model(const struct coco_dataset *dataset, struct scored *scored,
+                                  const struct args *args, struct tare_err *err)
+{
+    struct eval_model run = {
+        .model = args->model,
+        .images = args->images,
+        .runtime = args->runtime,
+        .options = args->options,
+        .device = args->device,
+        .precision = args->precision,
+        .threads = (int32_t)args->threads,
+        .batch = (int32_t)args->batch,
+        .size = (int32_t)args->size,
+        .quiet = args->quiet,
+    };
+
+    /* Only here: scoring takes seconds, and does not look at the flag. */
+    stop_install();
+    return eval_run_model(&run, dataset, &scored->detections, scored->runtime_version, err);
+}
+
 static enum tare_status score(const struct coco_dataset *dataset, struct scored *scored,
                               const struct args *args, struct tare_err *err)
 {
     struct coco_options options = {.threads = (int)args->threads};
-    enum tare_status status =
-        coco_detections_load(scored->path, options.threads, &scored->detections, err);
+    enum tare_status status;
 
+    if (scored->path == args->model)
+        status = run_model(dataset, scored, args, err);
+    else
+        status = coco_detections_load(scored->path, options.threads, &scored->detections, err);
     if (status == TARE_OK)
         status = coco_evaluate(dataset, scored->detections, &options, &scored->result, err);
     if (status != TARE_OK)
@@ -263,29 +351,45 @@ static enum tare_status score(const struct coco_dataset *dataset, struct scored 
     return TARE_OK;
 }
 
-static enum tare_status evaluate(const struct args *args, struct tare_err *err)
+/* Scores one or both; difference is filled for both. */
+static enum tare_status score_all(const struct coco_dataset *dataset, struct scored *scored,
+                                  struct scored *against, struct coco_difference *difference,
+                                  const struct args *args, struct tare_err *err)
 {
-    struct scored scored = {.path = args->detections}, against = {.path = args->against};
     struct coco_compare_options options = {.resamples = (int)args->resamples,
                                            .seed = (uint64_t)args->seed,
                                            .threads = (int)args->threads};
+    enum tare_status status = TARE_OK;
+
+    if (coco_annotations_left_out(dataset))
+        log_warn("'%s': %zu annotations of pictures or classes that it does not list were left out",
+                 args->annotations, coco_annotations_left_out(dataset));
+    if (against->path) /* the quick one first, in case it is broken */
+        status = score(dataset, against, args, err);
+    if (status == TARE_OK)
+        status = score(dataset, scored, args, err);
+    if (status == TARE_OK && against->path)
+        status = coco_compare(&scored->result, &against->result, &options, difference, err);
+    return status;
+}
+
+static enum tare_status evaluate(const struct args *args, struct tare_err *err)
+{
+    struct scored scored = {.path = args->model ? args->model : args->detections};
+    struct scored against = {.path = args->against};
     struct coco_difference difference = {0};
     struct coco_dataset *dataset = NULL;
     enum tare_status status = coco_dataset_load(args->annotations, &dataset, err);
 
-    if (status == TARE_OK && coco_annotations_left_out(dataset))
-        log_warn("'%s': %zu annotations of pictures or classes that it does not list were left out",
-                 args->annotations, coco_annotations_left_out(dataset));
     if (status == TARE_OK)
-        status = score(dataset, &scored, args, err);
-    if (status == TARE_OK && against.path)
-        status = score(dataset, &against, args, err);
-    if (status == TARE_OK && against.path)
-        status = coco_compare(&scored.result, &against.result, &options, &difference, err);
+        status = score_all(dataset, &scored, &against, &difference, args, err);
     if (status == TARE_OK && args->json)
         status = print_json(dataset, &scored, &against, &difference, args, err);
     else if (status == TARE_OK)
         print_text(dataset, &scored, &against, &difference, args);
+    /* after the figures, so that a full disk does not take them too */
+    if (status == TARE_OK && args->output)
+        status = coco_detections_save(scored.detections, args->output, err);
     coco_result_release(&scored.result);
     coco_result_release(&against.result);
     coco_detections_free(scored.detections);
@@ -294,20 +398,37 @@ static enum tare_status evaluate(const struct args *args, struct tare_err *err)
     return status;
 }
 
+static int check_usage(struct args *args, const struct options_result *result)
+{
+    if (result->operand_count > 1)
+        return command_usage("eval", "unexpected operand '%s'", result->operands[1]);
+    args->model = result->operand_count ? result->operands[0] : NULL;
+    if (!args->annotations)
+        return command_usage("eval", "needs --annotations FILE");
+    if (!args->model == !args->detections)
+        return command_usage("eval", "needs a model or --detections FILE, one of the two");
+    if (!args->model != !args->images)
+        return command_usage("eval", "a model and --images DIR go together");
+    if (args->output && !args->model)
+        return command_usage("eval", "--detections-out is for a model");
+    return EXIT_OK;
+}
+
 int cmd_eval(int argc, char **argv)
 {
-    struct args args = {.resamples = 1000};
+    struct args args = {.runtime = "onnxruntime", .resamples = 1000};
     struct options_result result;
     struct tare_err err = TARE_ERR_INIT;
     int exit_code;
 
     if (!command_parse(table, &usage, argc, argv, &args, &result, &exit_code))
         return exit_code;
-    if (result.operand_count)
-        return command_usage("eval", "unexpected operand '%s'", result.operands[0]);
-    if (!args.annotations || !args.detections)
-        return command_usage("eval", "needs --annotations FILE and --detections FILE");
-    if (evaluate(&args, &err) != TARE_OK)
+    exit_code = check_usage(&args, &result);
+    if (exit_code != EXIT_OK)
+        return exit_code;
+    if (evaluate(&args, &err) != TARE_OK) {
+        (void)fflush(stdout);
         return command_fail("eval", &err);
+    }
     return command_finish("eval", EXIT_OK);
 }

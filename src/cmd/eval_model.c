@@ -1,0 +1,93 @@
+#include "cmd/eval_model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/backend_options.h"
+#include "backend/registry.h"
+#include "backend/session.h"
+#include "base/clock.h"
+#include "cmd/progress.h"
+#include "measure/evaluate.h"
+#include "models/family.h"
+
+struct display {
+    struct progress progress;
+    char what[64];
+};
+
+static void show(double share, void *data)
+{
+    struct display *display = data;
+    int64_t passed = clock_now_ns() - display->progress.start_ns;
+
+    progress_show(&display->progress, display->what, share,
+                  share > 0 ? (int64_t)((double)passed * (1 - share) / share) : -1);
+}
+
+/* The most likely mistake, which a runtime would call a broken protobuf. */
+static enum tare_status refuse_checkpoint(const char *model, struct tare_err *err)
+{
+    const char *dot = strrchr(model, '.');
+
+    if (!dot || strcmp(dot, ".pt") != 0)
+        return TARE_OK;
+    return tare_fail(err, TARE_INVALID,
+                     "'%s' is a checkpoint: make a model of it first, with 'tare export'", model);
+}
+
+static enum tare_status open_session(const struct eval_model *run, struct backend **backend,
+                                     struct backend_session **session, struct tare_err *err)
+{
+    struct backend_options options;
+    struct backend_session_options open = {
+        .model_path = run->model,
+        .device = run->device,
+        .precision = run->precision,
+        .threads = run->threads,
+        .batch = run->batch,
+        .options = options.values,
+        .choose_shape = family_input_shape,
+        .size = run->size,
+    };
+    enum tare_status status = refuse_checkpoint(run->model, err);
+
+    if (status == TARE_OK)
+        status = backend_options_parse(run->options, &options, err);
+    if (status == TARE_OK)
+        status = backend_acquire(run->runtime, backend, NULL, 0, err);
+    if (status != TARE_OK)
+        return status;
+    open.option_count = options.count;
+    return backend_session_open(*backend, &open, session, err);
+}
+
+enum tare_status eval_run_model(const struct eval_model *run, const struct coco_dataset *dataset,
+                                struct coco_detections **detections, char version[64],
+                                struct tare_err *err)
+{
+    struct backend *backend = NULL;
+    struct backend_session *session = NULL;
+    struct display display;
+    struct evaluate_options options = {
+        .images = run->images, .progress = show, .progress_data = &display};
+    enum tare_status status = coco_detections_new(detections, err);
+
+    if (status == TARE_OK)
+        status = open_session(run, &backend, &session, err);
+    if (status == TARE_OK) {
+        (void)snprintf(version, 64, "%s", backend_session_report(session)->runtime_version);
+        (void)snprintf(display.what, sizeof(display.what), "%zu pictures",
+                       coco_image_count(dataset));
+        progress_start(&display.progress, run->quiet);
+        status = evaluate_pictures(session, dataset, &options, *detections, err);
+        progress_end(&display.progress);
+    }
+    backend_session_close(session);
+    backend_free(backend);
+    if (status != TARE_OK) {
+        coco_detections_free(*detections);
+        *detections = NULL;
+    }
+    return status;
+}
