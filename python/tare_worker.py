@@ -23,6 +23,8 @@ to where the parent wants them after the clock has stopped; with io_binding they
 import json
 import mmap
 import os
+import re
+import signal
 import struct
 import sys
 import time
@@ -64,6 +66,8 @@ class OnnxRuntime:
         except ImportError as error:
             raise Refused(
                 "absent", f"{sys.executable} cannot import onnxruntime: {error}") from None
+        if not os.path.exists(request["model"]):
+            raise Refused("absent", f"cannot load '{request['model']}': no such file")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.inter_op_num_threads = 1
@@ -128,8 +132,12 @@ RUNTIMES = {"onnxruntime": OnnxRuntime}
 
 
 def plain(error):
-    """An exception's text as one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An exception's text as one line, without error codes and places in the runtime's source."""
+    text = " ".join(str(error).split())
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    text = re.sub(r"^Load model from .*? failed: ?", "", text)
+    text = re.sub(r"\S+\.(cc|h):\d+ ", "", text)
+    return text.rstrip(".") or type(error).__name__
 
 
 class Worker:
@@ -264,5 +272,6 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--probe"]:
         probe()
     else:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to deal with
         Worker().serve()
         os._exit(0)  # a runtime's own tear-down is not what is measured, and may hang

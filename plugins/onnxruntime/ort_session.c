@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/process.h"
 
 #define TENSORS_MAX 256
@@ -298,6 +299,8 @@ enum tare_status ort_open(const struct tare_open_options *options, struct tare_s
     status = check_device(options, err);
     if (status != TARE_OK)
         return status;
+    if (!file_exists(options->model_path))
+        return tare_fail(err, TARE_ABSENT, "cannot load '%s': no such file", options->model_path);
     opened = calloc(1, sizeof(*opened));
     if (!opened)
         return tare_fail(err, TARE_NOMEM, "out of memory for a session");

@@ -105,7 +105,8 @@ enum tare_status link_start(struct link *link, const char *python, int64_t timeo
 {
     char home[FILE_MAX_PATH], script[FILE_MAX_PATH];
     const char *argv[] = {python, script, probe ? "--probe" : NULL, NULL};
-    struct process_options options = {.argv = argv, .shared_fd = -1, .own_group = true};
+    /* In the caller's process group: who stops a worker stops what it started. */
+    struct process_options options = {.argv = argv, .shared_fd = -1};
     enum tare_status status;
     int fd = -1;
 

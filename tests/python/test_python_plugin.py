@@ -109,9 +109,9 @@ def refused(status, match, *arguments, **options):
 
 def test_bad_models(tmp_path):
     bad = tmp_path / "bad.onnx"
-    refused(tare_abi.BADDATA, "cannot load '.*none.onnx'", str(tmp_path / "none.onnx"))
+    refused(tare_abi.ABSENT, "cannot load '.*none.onnx': no such file", str(tmp_path / "none.onnx"))
     bad.write_bytes(b"not an onnx file at all")
-    refused(tare_abi.BADDATA, "cannot load '.*bad.onnx'", str(bad))
+    refused(tare_abi.BADDATA, r"cannot load '.*bad.onnx': Protobuf parsing failed$", str(bad))
     refused(tare_abi.UNSUPPORTED, "tensor 's' is a tensor.string.",
             small_models.strings(str(bad)))
 
@@ -168,6 +168,15 @@ def test_stopped_child_times_out(model):
             session.run_bound()
         assert caught.value.status == tare_abi.TIMEOUT
         assert not children()
+
+
+def test_child_outlives_an_interrupt_and_shares_the_group(model):
+    with Session("python", model) as session:
+        session.bind({"x": picture()}, SHAPES)
+        (child,) = children()
+        assert os.getpgid(child) == os.getpgid(0)
+        os.kill(child, signal.SIGINT)
+        session.run_bound()
 
 
 def test_memory_that_is_not_shared(model):
