@@ -321,7 +321,7 @@ void chart_distributions(const struct ledger *ledger, size_t id, struct buf *out
     struct axis axis = spread_axis(ledger);
     struct buf text = BUF_INIT;
     size_t rows = measured_rows(ledger), row = 0;
-    double bottom = 6 + (double)rows * DIST_ROW;
+    double bottom = 10 + (double)rows * DIST_ROW;
 
     describe_spreads(ledger, &text);
     open_chart(out, "dist", id, bottom + 26, "Distribution of every cell's samples",
@@ -330,7 +330,7 @@ void chart_distributions(const struct ledger *ledger, size_t id, struct buf *out
     put_axis(out, &axis, 4, bottom, " %", true);
     for (size_t i = 0; i < ledger->cell_count && row < rows; i++)
         if (ledger_times(&ledger->cells[i]))
-            put_spread_row(out, &axis, &ledger->cells[i], (double)row++ * DIST_ROW);
+            put_spread_row(out, &axis, &ledger->cells[i], 5 + (double)row++ * DIST_ROW);
     buf_append_text(out, "</svg>\n");
 }
 

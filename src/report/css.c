@@ -117,7 +117,7 @@ const char *const css_page[] = {
 "@page{size:A4;margin:13mm}html,body{background:#fff}",
 "body{font-size:10.5pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}",
 "main{max-width:none;padding:0}nav{display:none}section{margin-top:26px}h2{break-after:avoid}",
-"h2+p{break-after:avoid}h1{font-size:20pt}.scroll{overflow:visible}",
+"h2+p{break-after:avoid;break-inside:avoid}h1{font-size:20pt}.scroll{overflow:visible}",
 "figure,tr,.notes div,.facts div,.tiles,pre{break-inside:avoid}table{font-size:7.4pt}",
 "th,td{padding:4px 7px 4px 0}.ci{margin-left:.2em}figure .chart{min-width:0}",
 "pre{white-space:pre-wrap;overflow-wrap:anywhere}",

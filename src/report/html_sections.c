@@ -155,6 +155,28 @@ void html_spread(struct buf *out, const struct ledger *ledger, size_t id,
     buf_append_text(out, "</div></figure></section>\n");
 }
 
+static void put_stage_table(struct buf *out, const struct ledger *ledger)
+{
+    html_open_scroll(out, "Stages as numbers");
+    buf_append_text(out, "<table><thead><tr><th scope=\"col\">cell</th>");
+    for (int s = 0; s < LEDGER_STAGES; s++)
+        buf_printf(out, "<th scope=\"col\">%s</th>", ledger_stage_name((enum ledger_stage)s));
+    buf_append_text(out, "<th scope=\"col\">all</th></tr></thead><tbody>\n");
+    for (size_t i = 0, rows = 0; i < ledger->cell_count && rows < CHART_MAX_ROWS; i++) {
+        const struct ledger_times *t = ledger_times(&ledger->cells[i]);
+
+        if (!t || !ledger->cells[i].pipeline)
+            continue;
+        rows++;
+        put_row_head(out, ledger, i);
+        for (int s = 0; s < LEDGER_STAGES; s++)
+            put_ms(out, t->stage_ns[s]);
+        put_ms(out, t->p50_ns);
+        buf_append_text(out, "</tr>\n");
+    }
+    buf_append_text(out, "</tbody></table></div>\n");
+}
+
 void html_stages(struct buf *out, const struct ledger *ledger, size_t id)
 {
     if (!chart_has_stages(ledger))
@@ -170,7 +192,9 @@ void html_stages(struct buf *out, const struct ledger *ledger, size_t id)
     buf_append_text(out, "<li><i style=\"background:var(--s4)\"></i>rest</li></ul>\n<figure>");
     html_open_scroll(out, "Stages");
     chart_stages(ledger, id, out);
-    buf_append_text(out, "</div></figure></section>\n");
+    buf_append_text(out, "</div></figure>\n");
+    put_stage_table(out, ledger);
+    buf_append_text(out, "</section>\n");
 }
 
 /* --- accuracy --- */

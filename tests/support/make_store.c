@@ -5,7 +5,7 @@
  *     make_store OUT.db KIND
  * KIND: full (ten cells, accuracy, a failed and a skipped cell), second (another machine),
  * plain (any ONNX file: three cells, no pictures), hostile (texts that try to break out of HTML),
- * empty (a run that measured nothing).
+ * empty (a run that measured nothing), large (as many cells as a study may have).
  */
 #include <math.h>
 #include <stdbool.h>
@@ -19,11 +19,12 @@
 #include "stats/random.h"
 #include "store/store.h"
 
-#define SWEEPS   20
-#define RESTARTS 5
-#define SAMPLES  18
-#define PICTURES 24
-#define SECOND   INT64_C(1000000000)
+#define SWEEPS    20
+#define RESTARTS  5
+#define SAMPLES   18
+#define PICTURES  24
+#define MAX_CELLS 256
+#define SECOND    INT64_C(1000000000)
 
 struct shape {
     const char *name, *precision, *runtime, *provider, *layer, *options;
@@ -87,8 +88,8 @@ struct maker {
     struct store *store;
     struct random random;
     struct tare_err err;
-    int64_t run, cells[16], restarts[16][RESTARTS];
-    double restart_shift[16][RESTARTS];
+    int64_t run, cells[MAX_CELLS], restarts[MAX_CELLS][RESTARTS];
+    double restart_shift[MAX_CELLS][RESTARTS];
     double machine; /* a slower or faster one */
     const struct shape *shapes;
     size_t shape_count;
@@ -295,7 +296,7 @@ static void add_sweeps(struct maker *m)
 
     for (int64_t sweep = 0; sweep < SWEEPS; sweep++) {
         double shift = 0.012 * random_normal(&m->random); /* what the machine does to all */
-        size_t order[16];
+        size_t order[MAX_CELLS];
 
         for (size_t i = 0; i < m->shape_count; i++)
             order[i] = i;
@@ -412,13 +413,29 @@ static void add_accuracy(struct maker *m)
     buf_release(&text);
 }
 
+/* All cells that fit, each a little slower than the one before. */
+static void make_large(struct maker *m)
+{
+    static struct shape shapes[MAX_CELLS];
+    static char names[MAX_CELLS][90];
+
+    for (size_t i = 0; i < MAX_CELLS; i++) {
+        shapes[i] = full_shapes[1];
+        (void)snprintf(names[i], sizeof(names[i]), "cell number %zu with a name of some length", i);
+        shapes[i].name = names[i];
+        shapes[i].infer_ms += (double)i;
+    }
+    m->shapes = shapes;
+    m->shape_count = MAX_CELLS;
+}
+
 int main(int argc, char **argv)
 {
-    struct maker m = {.err = TARE_ERR_INIT, .machine = 1, .model = "yolov8n.pt"};
+    static struct maker m = {.err = TARE_ERR_INIT, .machine = 1, .model = "yolov8n.pt"};
     bool second, plain;
 
     if (argc != 3) {
-        (void)fprintf(stderr, "usage: make_store OUT.db full|second|plain|hostile|empty\n");
+        (void)fprintf(stderr, "usage: make_store OUT.db full|second|plain|hostile|empty|large\n");
         return 2;
     }
     second = strcmp(argv[2], "second") == 0;
@@ -429,6 +446,8 @@ int main(int argc, char **argv)
     m.machine = second ? 2.1 : 1;
     if (plain)
         m.model = "classifier.onnx";
+    if (strcmp(argv[2], "large") == 0)
+        make_large(&m);
     random_seed(&m.random, second ? 2 : 1);
     (void)unlink(argv[1]);
     must(&m, store_open(argv[1], STORE_CREATE, &m.store, &m.err));
