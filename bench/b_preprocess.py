@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """JPEG in memory to a normalised (3, 640, 640) float32 tensor, one thread: tare against OpenCV and
 NumPy (imdecode, resize, copyMakeBorder, transpose, astype, / 255), one pass over the same pictures
-in the same order each in turn. The ratio is the median over rounds of peer / ours, in CPU time, which
-on one thread is the time that a quiet machine takes and that other work here does not blur; times on
-the clock are printed above the row. Both results are compared first. Uses the full coco128 of
-$TARE_DATA if it is set, else the sample in data/.
+in the same order each in turn. The ratio is the median over rounds of peer / ours, in CPU time: on
+one thread the time that a quiet machine takes, and other work here does not blur it. Times on the
+clock are printed above the row, and those against NumPy dividing in place, which few programs do.
+Both results are compared first. Uses the full coco128 of $TARE_DATA if it is set, else the sample
+in data/.
 """
 import json
 import os
@@ -87,7 +88,8 @@ def main():
         print("{}, ms a picture, ours, peer, ratio: on the clock {:.2f} {:.2f} {:.2f}, "
               "CPU {:.2f} {:.2f} {:.2f}".format(normalise.__name__, *clock, *cpu))
     print(json.dumps({
-        "what": f"JPEG to tensor, 1 thread, {len(paths)} pictures, OpenCV {cv2.__version__} + NumPy",
+        "what": f"JPEG to tensor, 1 thread, {len(paths)} pictures, "
+                f"OpenCV {cv2.__version__} + NumPy",
         "ours": round(cpu[0], 3), "peer": round(cpu[1], 3), "unit": "ms CPU a picture",
         "ratio": round(cpu[2], 2), "bound": f">= {BOUND}", "held": cpu[2] >= BOUND}))
 

@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"bench", cmd_bench, NEED_STOP, "weigh every cell of a study: latency, accuracy, taxes, gains"},
     {"doctor", cmd_doctor, 0, "say what this machine can measure, and what is missing"},
     {"export", cmd_export, 0, "turn a YOLOv8 checkpoint into an ONNX model"},
+    {"predict", cmd_predict, 0, "show what a model sees in a picture"},
     {"report", cmd_report, 0, "print a ledger from result files, and as HTML, SVG, CSV or JSON"},
     {"worker", cmd_worker, 0, NULL},
     {"eval", cmd_eval, 0, "COCO box AP of a model or a detection file, and whether two differ"},

@@ -1,0 +1,134 @@
+#include "cmd/predict_model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/registry.h"
+#include "base/file.h"
+#include "cmd/version.h"
+#include "export/checkpoint.h"
+#include "export/export_yolov8.h"
+#include "onnx/onnx_read.h"
+#include "onnx/onnx_write.h"
+
+static bool has_suffix(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), tail = strlen(suffix);
+
+    return length > tail && strcmp(path + length - tail, suffix) == 0;
+}
+
+/* A file that is there and empty; the caller removes it. */
+static enum tare_status temporary_file(char *path, size_t bytes, struct tare_err *err)
+{
+    const char *folder = getenv("TMPDIR");
+    int length, fd;
+
+    length = snprintf(path, bytes, "%s/tare-XXXXXX.onnx", folder && *folder ? folder : "/tmp");
+    if (length < 0 || (size_t)length >= bytes)
+        return tare_fail(err, TARE_LIMIT, "path of %d bytes is too long", length);
+    fd = mkstemps(path, (int)strlen(".onnx"));
+    if (fd < 0)
+        return tare_fail(err, TARE_IO, "cannot make '%s': %s", path, strerror(errno));
+    (void)close(fd);
+    return TARE_OK;
+}
+
+static enum tare_status export_to(const char *checkpoint_path, const char *path,
+                                  struct tare_err *err)
+{
+    const struct yolov8_options options = {.batch = 1, .version = TARE_VERSION};
+    struct checkpoint *checkpoint = NULL;
+    struct tare_err cause = TARE_ERR_INIT;
+    struct onnx_model model;
+    enum tare_status status = checkpoint_open(checkpoint_path, &checkpoint, err);
+
+    onnx_model_init(&model, 0);
+    if (status == TARE_OK && yolov8_build(checkpoint, &options, &model, NULL, &cause) != TARE_OK)
+        status =
+            tare_fail(err, cause.status, "cannot export '%s': %s", checkpoint_path, cause.text);
+    if (status == TARE_OK)
+        status = onnx_write(&model, path, NULL, err);
+    onnx_model_release(&model);
+    checkpoint_close(checkpoint);
+    return status;
+}
+
+/* Another runtime's own format has no names that we can read: COCO's stand in. */
+static enum tare_status read_names(const char *path, struct class_names **names,
+                                   struct tare_err *err)
+{
+    struct onnx_model model;
+    enum tare_status status;
+
+    if (!has_suffix(path, ".onnx"))
+        return class_names_parse(NULL, names, err);
+    onnx_model_init(&model, 0);
+    status = onnx_read(path, &model, err);
+    if (status == TARE_OK)
+        status = class_names_parse(onnx_metadata(model.proto, "names"), names, err);
+    onnx_model_release(&model);
+    return status;
+}
+
+static enum tare_status open_session(const struct predict_options *options, const char *path,
+                                     struct predict_model *model, struct tare_err *err)
+{
+    const struct backend_session_options settings = {
+        .model_path = path,
+        .threads = options->threads,
+        .choose_shape = family_input_shape,
+    };
+    char note[200];
+    enum tare_status status =
+        backend_acquire(options->runtime, &model->backend, note, sizeof(note), err);
+
+    if (status == TARE_OK)
+        status = backend_session_open(model->backend, &settings, &model->session, err);
+    if (status == TARE_OK)
+        status = session_graph_describe(model->session, &model->graph, err);
+    return status;
+}
+
+enum tare_status predict_model_open(const struct predict_options *options,
+                                    struct predict_model *model, struct tare_err *err)
+{
+    char temporary[FILE_MAX_PATH] = "";
+    const char *path = options->model;
+    enum tare_status status = TARE_OK;
+
+    if (has_suffix(path, ".pt")) {
+        status = temporary_file(temporary, sizeof(temporary), err);
+        if (status == TARE_OK)
+            status = export_to(path, temporary, err);
+        path = temporary;
+    }
+    if (status == TARE_OK)
+        status = open_session(options, path, model, err);
+    if (status == TARE_OK)
+        status = read_names(path, &model->names, err);
+    if (temporary[0])
+        (void)unlink(temporary);
+    if (status != TARE_OK)
+        return status;
+    model->family = family_find(&model->graph.graph);
+    if (!model->family->predicts)
+        return tare_fail(err, TARE_UNSUPPORTED,
+                         "'%s' is of no family whose output tare can draw; need a YOLOv8 detector",
+                         options->model);
+    return model->family->open(&model->graph.graph, &options->family, &model->state, err);
+}
+
+void predict_model_close(struct predict_model *model)
+{
+    if (model->family)
+        model->family->close(model->state);
+    session_graph_release(&model->graph);
+    backend_session_close(model->session);
+    backend_free(model->backend);
+    class_names_free(model->names);
+    memset(model, 0, sizeof(*model));
+}
