@@ -64,8 +64,8 @@ static const struct option_info table[] = {
      "ten times what is expected, at least 30s", NULL, 0, 0, AT(timeout)},
     {OPTION_TEXT, "budget", 0, "TIME", "for all of it: fewer sweeps and restarts if need be",
      "none", NULL, 0, 0, AT(budget)},
-    {OPTION_TEXT, "resume", 0, "FILE", "go on with the interrupted run of a result file", NULL,
-     NULL, 0, 0, AT(resume)},
+    {OPTION_TEXT, "resume", 0, "FILE", "go on with a run that was interrupted or had failures",
+     NULL, NULL, 0, 0, AT(resume)},
     {OPTION_CHOICE, "mode", 'm', "MODE", "one run after the other, or as a camera comes",
      "back_to_back", "back_to_back|paced", 0, 0, AT(mode)},
     {OPTION_NUMBER, "rate", 0, "HZ", "starts a second in paced mode", "30", NULL, 0.001, 1e6,
@@ -304,27 +304,44 @@ static void default_output(char *out, size_t bytes)
         (void)snprintf(out, bytes, "tare.db");
 }
 
-/* The last run of a result file, which must have been interrupted, and its study. */
+static enum tare_status has_gaps(struct store *store, int64_t run_id, bool *gaps,
+                                 struct tare_err *err)
+{
+    struct store_cell *cells;
+    size_t count;
+    enum tare_status status = store_cells(store, run_id, &cells, &count, err);
+
+    for (size_t i = 0; i < count && status == TARE_OK; i++)
+        *gaps = *gaps || cells[i].state != STORE_CELL_OK;
+    if (status == TARE_OK)
+        free(cells);
+    return status;
+}
+
+/* The last run of a result file, if it was interrupted or cells of it failed, and its study. */
 static enum tare_status load_interrupted(struct store *store, struct study *study,
                                          struct sweeps_options *options, struct tare_err *err)
 {
     struct store_run *runs;
     size_t count;
     enum tare_status status = store_runs(store, &runs, &count, err);
+    const struct store_run *last = status == TARE_OK && count ? &runs[count - 1] : NULL;
+    bool gaps = last && last->state != STORE_RUN_COMPLETE;
 
     if (status != TARE_OK)
         return status;
-    if (count == 0)
+    if (!last)
         status = tare_fail(err, TARE_ABSENT, "'%s' holds no run", store_path(store));
-    else if (runs[count - 1].state == STORE_RUN_COMPLETE)
+    else if (!gaps)
+        status = has_gaps(store, last->id, &gaps, err);
+    if (status == TARE_OK && !gaps)
         status =
             tare_fail(err, TARE_INVALID, "the last run of '%s' is complete", store_path(store));
-    else
-        status = study_parse(runs[count - 1].study, strlen(runs[count - 1].study),
-                             store_path(store), ".", study, err);
+    if (status == TARE_OK)
+        status = study_parse(last->study, strlen(last->study), store_path(store), ".", study, err);
     if (status == TARE_OK) {
-        options->resume_run_id = runs[count - 1].id;
-        options->resume_wall_ns = runs[count - 1].started_wall_ns;
+        options->resume_run_id = last->id;
+        options->resume_wall_ns = last->started_wall_ns;
     }
     free(runs);
     return status;

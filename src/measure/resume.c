@@ -1,9 +1,12 @@
-/* resume.c - takes up a run that was interrupted: what is in the store is not measured again. */
+/*
+ * resume.c - takes up a run that was interrupted: what is in the store is not measured again. Cells
+ * that had failed get another chance; what they lack is measured.
+ */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "measure/record.h"
 #include "measure/sweeps_inner.h"
 
 static enum tare_status resume_visits(struct sweeps *s, size_t i, struct tare_err *err)
@@ -28,6 +31,11 @@ static enum tare_status resume_visits(struct sweeps *s, size_t i, struct tare_er
     return status;
 }
 
+static void copy_text(char *out, size_t bytes, const char *text)
+{
+    (void)snprintf(out, bytes, "%s", text);
+}
+
 static enum tare_status resume_cell(struct sweeps *s, const struct store_cell *rows, size_t count,
                                     size_t i, struct tare_err *err)
 {
@@ -39,9 +47,12 @@ static enum tare_status resume_cell(struct sweeps *s, const struct store_cell *r
     if (at == count)
         return tare_fail(err, TARE_BADDATA, "the run has no cell '%s'", s->study->cells[i].key);
     cell->id = rows[at].id;
-    cell->ended =
-        rows[at].state == STORE_CELL_FAILED ||
-        (rows[at].state == STORE_CELL_SKIPPED && strcmp(rows[at].reason, RECORD_NOT_STARTED) != 0);
+    copy_text(cell->opened.family, sizeof(cell->opened.family), rows[at].family);
+    copy_text(cell->opened.provider, sizeof(cell->opened.provider), rows[at].provider);
+    copy_text(cell->opened.runtime_version, sizeof(cell->opened.runtime_version),
+              rows[at].runtime_version);
+    copy_text(cell->opened.executed_precision, sizeof(cell->opened.executed_precision),
+              rows[at].executed_precision);
     return resume_visits(s, i, err);
 }
 

@@ -114,7 +114,10 @@ static enum tare_status start_cell(struct sweeps *s, size_t i, struct tare_err *
     restart.pid = s->crew[i].process.pid;
     restart.load_ns = cell->opened.load_ns;
     restart.first_run_ns = cell->opened.first_run_ns;
-    return store_add_restart(s->store, &restart, &cell->restart_id, err);
+    status = store_add_restart(s->store, &restart, &cell->restart_id, err);
+    if (status == TARE_OK) /* now, so that a killed run knows what executed its visits */
+        status = record_state(s->store, cell->id, STORE_CELL_OK, "", &cell->opened, err);
+    return status;
 }
 
 static enum tare_status start_crew(struct sweeps *s, struct tare_err *err)
@@ -448,7 +451,7 @@ static enum tare_status settle_cells(struct sweeps *s, struct tare_err *err)
 
         measured += !cell->ended;
         skipped += cell->ended && !cell->opened_once;
-        if (!cell->ended && status == TARE_OK && cell->opened_once)
+        if (!cell->ended && status == TARE_OK && cell->restarts > 0)
             status = record_state(s->store, cell->id, STORE_CELL_OK, "", &cell->opened, err);
     }
     s->result->measured = measured;
