@@ -109,7 +109,8 @@ def test_bad_models(tmp_path):
     model = small_models.convolution(str(tmp_path / "m.onnx"))
     whole = (tmp_path / "m.onnx").read_bytes()
     bad = tmp_path / "bad.onnx"
-    refused(tare_abi.ABSENT, r"cannot load '.*none\.onnx': no such file", str(tmp_path / "none.onnx"))
+    refused(tare_abi.ABSENT, r"cannot load '.*none\.onnx': no such file",
+            str(tmp_path / "none.onnx"))
     bad.write_bytes(b"")
     refused(tare_abi.BADDATA, "cannot load", str(bad))
     bad.write_bytes(b"not an onnx file at all")
