@@ -121,7 +121,7 @@ static enum tare_status choose_size(struct walk *walk, struct plan *plan)
         size = YOLOV8_DEFAULT_SIZE;
     if (size < YOLOV8_MIN_SIZE || size > YOLOV8_MAX_SIZE || size % plan->max_stride)
         return tare_fail(walk->err, TARE_INVALID,
-                         "size %lld, need a multiple of the model's stride %lld from %d to %d",
+                         "size %lld, need a multiple of the model's stride %lld, %d to %d",
                          (long long)size, (long long)plan->max_stride, YOLOV8_MIN_SIZE,
                          YOLOV8_MAX_SIZE);
     if (batch != YOLOV8_DYNAMIC && (batch < 0 || batch > YOLOV8_MAX_BATCH))

@@ -124,7 +124,8 @@ CASES = {
                       [of("s", [1, 1, 2, 1.5], np.float32)]),
     "resize sizes": ([node("Resize", ["x", "", "", "s"], ["y"], mode="linear")],
                      [of("s", [2, 3, 5, 7])]),
-    "broadcast": ([node("Add", ["x", "b"], ["y"])], [of("b", np.ones((5, 1, 1, 8, 1)), np.float32)]),
+    "broadcast": ([node("Add", ["x", "b"], ["y"])],
+                  [of("b", np.ones((5, 1, 1, 8, 1)), np.float32)]),
     "compare": ([node("Greater", ["x", "b"], ["y"])], [of("b", 1, np.float32)]),
     "where": ([node("Greater", ["x", "b"], ["c"]), node("Where", ["c", "x", "b"], ["y"])],
               [of("b", 1, np.float32)]),
@@ -181,11 +182,13 @@ def test_shapes_are_those_of_the_onnx_package(dump, tmp_path, case):
 
 
 WRONG = {
-    "conv channels": ([node("Conv", ["x", "w"], ["y"])], [of("w", np.ones((4, 2, 1, 1)), np.float32)]),
+    "conv channels": ([node("Conv", ["x", "w"], ["y"])],
+                      [of("w", np.ones((4, 2, 1, 1)), np.float32)]),
     "window too large": ([node("Conv", ["x", "w"], ["y"])],
                          [of("w", np.ones((1, 3, 9, 1)), np.float32)]),
     "broadcast": ([node("Add", ["x", "b"], ["y"])], [of("b", np.ones(7), np.float32)]),
-    "concat": ([node("Concat", ["x", "b"], ["y"], axis=1)], [of("b", np.ones((2, 3, 8, 4)), np.float32)]),
+    "concat": ([node("Concat", ["x", "b"], ["y"], axis=1)],
+               [of("b", np.ones((2, 3, 8, 4)), np.float32)]),
     "matmul": ([node("MatMul", ["x", "b"], ["y"])], [of("b", np.ones((9, 7)), np.float32)]),
     "reshape": ([node("Reshape", ["x", "s"], ["y"])], [of("s", [7, 7])]),
     "split": ([node("Split", ["x", "s"], ["y", "z"], axis=3)], [of("s", [4, 5])]),
@@ -209,5 +212,6 @@ def test_operations_of_the_whole_network(dump, exported):
     convolutions = sum(int(row[3]) for row in rows if row[2] == "Conv")
     assert abs(convolutions / 8.7e9 - 1) < 0.02
     weights = sum(int(row[5]) for row in rows if row[2] == "Conv")
-    assert weights == sum(4 * np.prod(tensor.dims) for tensor in onnx.load(exported[1]).graph.initializer
+    tensors = onnx.load(exported[1]).graph.initializer
+    assert weights == sum(4 * np.prod(tensor.dims) for tensor in tensors
                           if tensor.name.endswith(("weight", "bias")))
