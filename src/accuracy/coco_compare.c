@@ -7,11 +7,12 @@
  * makes two finds of one score, between which no recall point is told apart.
  */
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "accuracy/coco_inner.h"
+#include "stats/quantile.h"
+#include "stats/random.h"
 
 #define DEFAULT_RESAMPLES 1000
 #define MAX_RESAMPLES     100000
@@ -41,27 +42,16 @@ struct comparison {
     size_t resamples;
 };
 
-/* splitmix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
 /* Each resample has a sequence of its own, so that threads do not matter. */
-static void draw(const struct comparison *comparison, size_t resample, uint8_t *weights)
+static void draw(const struct comparison *comparison, size_t number, uint8_t *weights)
 {
     const struct coco_matches *matches = comparison->sets[0];
-    uint64_t state = comparison->seed ^ (resample + 1) * 0xD1342543DE82EF95u;
+    struct random random;
 
-    state = next_random(&state);
+    random_seed(&random, comparison->seed ^ (uint64_t)(number + 1) << 32);
     memset(weights, 0, matches->dataset_images);
     for (size_t i = 0; i < matches->image_count; i++) {
-        uint64_t pick = (next_random(&state) >> 32) * matches->image_count >> 32;
-        uint8_t *weight = &weights[matches->images[pick]];
+        uint8_t *weight = &weights[matches->images[random_below(&random, matches->image_count)]];
 
         *weight += *weight < UINT8_MAX; /* 256 draws of one picture do not happen */
     }
@@ -109,7 +99,7 @@ static double average(const struct worker *worker, const struct event *events, s
         int last = (int)((double)worker->finds[finds] * 100 / truths);
         int first = finds ? (int)(before * 100 / truths) : -1;
 
-        best = fmax(best, worker->precision[finds]);
+        best = worker->precision[finds] > best ? worker->precision[finds] : best;
         sum += best * (last - first);
     }
     return sum / COCO_RECALLS;
@@ -161,36 +151,19 @@ static void resample(void *context, int index, size_t number)
         comparison->differences[f * comparison->resamples + number] = figures[0][f] - figures[1][f];
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Linear between order statistics (Hyndman and Fan's type 7). */
-static double quantile(const double *sorted, size_t count, double share)
-{
-    double at = share * (double)(count - 1);
-    size_t low = (size_t)at;
-    size_t high = low + 1 < count ? low + 1 : low;
-
-    return sorted[low] + (at - (double)low) * (sorted[high] - sorted[low]);
-}
-
 static struct coco_interval interval_of(double *differences, size_t count, double difference)
 {
     struct coco_interval interval = {.difference = difference};
     double sum = 0, squares = 0;
 
-    qsort(differences, count, sizeof(*differences), by_value);
+    quantile_sort(differences, count);
     for (size_t i = 0; i < count; i++)
         sum += differences[i];
     for (size_t i = 0; i < count; i++)
         squares += pow(differences[i] - sum / (double)count, 2);
     interval.deviation = count > 1 ? sqrt(squares / (double)(count - 1)) : 0;
-    interval.low = quantile(differences, count, 0.025);
-    interval.high = quantile(differences, count, 0.975);
+    interval.low = quantile_sorted(differences, count, 0.025);
+    interval.high = quantile_sorted(differences, count, 0.975);
     interval.resolved = interval.low > 0 || interval.high < 0;
     return interval;
 }

@@ -209,7 +209,7 @@ static void print_text(const struct coco_dataset *dataset, const struct scored *
                  result->detections);
     if (against->path)
         (void)printf("%-10s  %8s  %8s  %8s  95 %% interval (%d resamples)\n", "", "this", "against",
-                     "differ", difference->resamples);
+                     "diff", difference->resamples);
     for (int f = 0; f < COCO_FIGURES; f++) {
         (void)printf("%-10s", rows[f].name);
         put_figure(result->figures[f]);
