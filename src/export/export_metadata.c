@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/printable.h"
 #include "export/export_walk.h"
 
 #define METADATA_MAX_BYTES ((size_t)1 << 20)
@@ -110,6 +111,21 @@ static enum tare_status add_names(struct walk *walk, const struct pickle_value *
     return status;
 }
 
+/* The weights' licence and date go with them, where the checkpoint says them. */
+static void copy_text(struct walk *walk, const char *key)
+{
+    const struct pickle_value *value = pickle_get(checkpoint_root(walk->checkpoint), key);
+    char text[200];
+    int size;
+
+    if (pickle_kind_of(value) != PICKLE_TEXT || value->as.text.size >= sizeof(text))
+        return;
+    size = (int)value->as.text.size;
+    (void)snprintf(text, sizeof(text), "%.*s", size, value->as.text.bytes);
+    printable(text);
+    onnx_add_metadata(&walk->builder, key, text);
+}
+
 enum tare_status walk_metadata(struct walk *walk, const struct pickle_value *model, int64_t stride,
                                int64_t size, int64_t classes)
 {
@@ -136,5 +152,7 @@ enum tare_status walk_metadata(struct walk *walk, const struct pickle_value *mod
                    "'nms': False}",
                    (long long)batch, dynamic ? "True" : "False", YOLOV8_OPSET);
     onnx_add_metadata(builder, "args", text);
+    copy_text(walk, "license");
+    copy_text(walk, "date");
     return add_names(walk, model, classes);
 }
