@@ -17,35 +17,35 @@ struct evaluation {
     int32_t slots;
 };
 
-static enum tare_status picture_path(const struct evaluation *e, size_t index, char *path,
-                                     struct tare_err *err)
+static enum tare_status picture_path(const struct coco_dataset *dataset, const char *images,
+                                     size_t index, char *path, struct tare_err *err)
 {
-    const struct coco_image *image = coco_image(e->dataset, index);
+    const struct coco_image *image = coco_image(dataset, index);
 
     if (!image->file_name[0])
         return tare_fail(err, TARE_BADDATA, "the annotations give picture %lld no file name",
                          (long long)image->id);
-    return file_join(path, FILE_MAX_PATH, e->options->images, image->file_name, err);
+    return file_join(path, FILE_MAX_PATH, images, image->file_name, err);
 }
 
-/* Before the first run, not after an hour of them. */
-static enum tare_status check_pictures(const struct evaluation *e, struct tare_err *err)
+enum tare_status evaluate_check(const struct coco_dataset *dataset, const char *images,
+                                struct tare_err *err)
 {
-    size_t count = coco_image_count(e->dataset), missing = 0, first = 0;
+    size_t count = coco_image_count(dataset), missing = 0, first = 0;
     enum tare_status status = TARE_OK;
     char path[FILE_MAX_PATH];
 
     for (size_t i = 0; i < count && status == TARE_OK; i++) {
-        status = picture_path(e, i, path, err);
+        status = picture_path(dataset, images, i, path, err);
         if (status != TARE_OK || file_exists(path))
             continue;
         first = missing ? first : i;
         missing++;
     }
     if (status == TARE_OK && missing)
-        status = tare_fail(
-            err, TARE_ABSENT, "%zu of %zu annotated pictures are not in '%s', the first is '%s'",
-            missing, count, e->options->images, coco_image(e->dataset, first)->file_name);
+        status = tare_fail(err, TARE_ABSENT,
+                           "%zu of %zu annotated pictures are not in '%s', the first is '%s'",
+                           missing, count, images, coco_image(dataset, first)->file_name);
     return status;
 }
 
@@ -55,7 +55,7 @@ static enum tare_status load_picture(const struct evaluation *e, size_t index, i
     struct tare_err inner = TARE_ERR_INIT;
     struct file_map map = {NULL, 0};
     char path[FILE_MAX_PATH];
-    enum tare_status status = picture_path(e, index, path, err);
+    enum tare_status status = picture_path(e->dataset, e->options->images, index, path, err);
 
     if (status == TARE_OK)
         status = file_map(path, PICTURE_MAX, &map, err);
@@ -153,7 +153,7 @@ enum tare_status evaluate_pictures(struct backend_session *session,
         status = tare_fail(err, TARE_UNSUPPORTED,
                            "the model is of no family whose predictions can be scored");
     if (status == TARE_OK)
-        status = check_pictures(&e, err);
+        status = evaluate_check(dataset, options->images, err);
     if (status == TARE_OK)
         status = e.family->open(&graph.graph, &settings, &e.state, err);
     if (status == TARE_OK) {

@@ -20,6 +20,13 @@ struct evaluate_options {
 };
 
 /*
+ * Whether all pictures of the dataset are in the folder. TARE_ABSENT names the first that is not,
+ * TARE_BADDATA an image without a file name. To be asked before the first run, not after an hour.
+ */
+enum tare_status evaluate_check(const struct coco_dataset *dataset, const char *images,
+                                struct tare_err *err);
+
+/*
  * Adds the detections of all pictures of the dataset. TARE_UNSUPPORTED if the graph is of no family
  * that predicts or has more classes than the dataset, TARE_ABSENT naming the first picture that is
  * not there (before anything is run), TARE_BADDATA for a broken one, TARE_STOPPED.

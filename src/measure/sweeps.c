@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "accuracy/coco.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "measure/evaluate.h"
 #include "measure/host.h"
 #include "measure/record.h"
 #include "measure/steady.h"
@@ -441,6 +443,20 @@ static enum tare_status list_pictures(struct sweeps *s, struct tare_err *err)
     return status;
 }
 
+static enum tare_status check_annotations(const struct study *study, struct tare_err *err)
+{
+    struct coco_dataset *dataset = NULL;
+    enum tare_status status;
+
+    if (!study->annotations[0])
+        return TARE_OK;
+    status = coco_dataset_load(study->annotations, &dataset, err);
+    if (status == TARE_OK)
+        status = evaluate_check(dataset, study->images, err);
+    coco_dataset_free(dataset);
+    return status;
+}
+
 static enum tare_status settle_cells(struct sweeps *s, struct tare_err *err)
 {
     enum tare_status status = TARE_OK;
@@ -492,6 +508,8 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = tare_fail(err, TARE_NOMEM, "out of memory for a study");
     if (status == TARE_OK)
         status = list_pictures(&s, err);
+    if (status == TARE_OK)
+        status = check_annotations(study, err);
     if (status == TARE_OK)
         status = options->resume_run_id ? resume_run(&s, err) : register_cells(&s, err);
     if (status == TARE_OK)
