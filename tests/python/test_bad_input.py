@@ -63,6 +63,7 @@ def failed_row(tare, folder, model, *options, said=()):
 
 
 # --- runtimes that misbehave ----------------------------------------------------------------------
+
 FAULTS = {
     "fails": ({"fail_at_run": "3"}, "run 3 fails"),
     "crashes": ({"crash_at_run": "3"}, "Segmentation fault"),
@@ -95,6 +96,7 @@ def test_a_plugin_that_hangs_costs_its_own_row_only(tare, tmp_path):
 
 
 # --- interruptions --------------------------------------------------------------------------------
+
 def start(tare, *arguments):
     return subprocess.Popen([str(a) for a in (tare.program, *arguments)], stderr=subprocess.PIPE,
                             stdout=subprocess.PIPE, text=True)
@@ -141,6 +143,7 @@ def test_a_sudden_end_keeps_what_was_measured(tare, tmp_path):
 
 
 # --- full disks -----------------------------------------------------------------------------------
+
 def small_files(limit):
     """Writes beyond `limit` bytes fail, as on a full disk, for this process."""
     def limited():
@@ -198,6 +201,7 @@ def test_a_full_standard_output_is_an_error(tare, tmp_path, arguments):
 
 
 # --- models and pictures --------------------------------------------------------------------------
+
 @pytest.fixture(scope="module")
 def detector(tare, tmp_path_factory):
     """YOLOv8n at 320 pixels."""
