@@ -109,7 +109,11 @@ static void say_ties(const struct ledger *ledger, struct buf *out)
         return;
     buf_append_text(out, "; not separable:");
     for (size_t i = 0; i < d->tie_count && i < 4; i++)
-        buf_printf(out, "%s %s", i ? " and" : "", ledger->cells[d->ties[i].cell].label);
+        buf_printf(out, "%s %s",
+                   i == 0                                       ? ""
+                   : i + 1 == d->tie_count && d->tie_count <= 4 ? " and"
+                                                                : ",",
+                   ledger->cells[d->ties[i].cell].label);
     if (d->tie_count > 4)
         buf_printf(out, " and %zu more", d->tie_count - 4);
 }

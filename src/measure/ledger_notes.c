@@ -111,6 +111,14 @@ static struct summary summarise(const struct ledger *ledger)
     return s;
 }
 
+static bool has_annotations(const struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->file_count; i++)
+        if (strcmp(ledger->files[i].role, "annotations") == 0)
+            return true;
+    return false;
+}
+
 static enum tare_status note_what_the_study_left_out(struct ledger *ledger, struct tare_err *err)
 {
     struct summary s = summarise(ledger);
@@ -120,7 +128,9 @@ static enum tare_status note_what_the_study_left_out(struct ledger *ledger, stru
     if (s.measured == 0)
         return TARE_OK;
     if (!has_note(missing, "accuracy") && s.with_accuracy == 0)
-        status = ledger_add_note(missing, err, "accuracy", "no annotations were given");
+        status = ledger_add_note(missing, err, "accuracy", "%s",
+                                 has_annotations(ledger) ? "the run ended before it came to that"
+                                                         : "no annotations were given");
     if (status == TARE_OK && s.with_p99 < s.measured)
         status =
             ledger_add_note(missing, err, "p99",

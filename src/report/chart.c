@@ -72,18 +72,23 @@ static void put_rule(struct buf *out, double x, double from, double to, const ch
 static void open_chart(struct buf *out, const char *what, size_t id, double height,
                        const char *title, const char *description, const char *style)
 {
+    double edge = style ? 28 : 0; /* a picture alone needs a margin */
+
     buf_printf(out,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 %.0f %.0f\""
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"%.0f %.0f %.0f "
+               "%.0f\""
                " role=\"img\" aria-labelledby=\"%s%zu-t %s%zu-d\">\n<title id=\"%s%zu-t\">",
-               WIDTH, height, what, id, what, id, what, id);
+               -edge, -edge / 2, WIDTH + 2 * edge, height + edge, what, id, what, id, what, id);
     write_html(out, title);
     buf_printf(out, "</title>\n<desc id=\"%s%zu-d\">", what, id);
     write_html(out, description);
     buf_append_text(out, "</desc>\n");
     if (style) {
         buf_printf(out, "<style>%s svg{background:var(--paper)}</style>\n", style);
-        buf_printf(out, "<rect width=\"%.0f\" height=\"%.0f\" style=\"fill:var(--paper)\"/>\n",
-                   WIDTH, height);
+        buf_printf(out,
+                   "<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" "
+                   "style=\"fill:var(--paper)\"/>\n",
+                   -edge, -edge / 2, WIDTH + 2 * edge, height + edge);
     }
 }
 

@@ -43,7 +43,8 @@ const char *const css_page[] = {
 "h1{font:500 clamp(1.55rem,1.05rem + 2.3vw,2.5rem)/1.22 var(--serif);letter-spacing:-.012em;"
 "text-wrap:balance;max-width:30em;overflow-wrap:anywhere}"
 "h1 b{font-weight:500;color:var(--good)}",
-".many h1{font-size:clamp(1.25rem,1rem + 1.2vw,1.75rem);margin-top:6px}",
+".many h1{font-size:clamp(1.25rem,1rem + 1.2vw,1.75rem);margin-top:34px}"
+".many h1:first-child{margin-top:0}",
 ".many .where{margin-top:28px}",
 ".where{color:var(--muted);font-size:.86rem;overflow-wrap:anywhere}",
 ".lede{margin-top:18px;color:var(--muted);font-size:.95rem;max-width:62em;"
@@ -78,7 +79,9 @@ const char *const css_page[] = {
 "border-bottom:1px solid var(--rule)}th:last-child,td:last-child{padding-right:0}"
 "th:first-child,td:first-child,.l{text-align:left!important}",
 "thead th{font-weight:500;color:var(--muted);font-size:.8rem;"
-"border-bottom:1.5px solid var(--ink);vertical-align:bottom}tbody th{font-weight:600}"
+"border-bottom:1.5px solid var(--ink);vertical-align:bottom}"
+"th.host{white-space:normal;min-width:11em}"
+"tbody th{font-weight:600}"
 "tr.group th{padding-top:18px;font-weight:500;color:var(--muted)}",
 "tr.group b{color:var(--ink);font-weight:600}",
 "tr.win th,tr.win td{background:linear-gradient(var(--faint),var(--faint))}",

@@ -428,7 +428,7 @@ void html_side_by_side(struct buf *out, const struct report_set *set)
     html_open_scroll(out, "Side by side");
     buf_append_text(out, "<table><thead><tr><th scope=\"col\">cell</th>");
     for (size_t f = 0; f < set->count; f++) {
-        buf_append_text(out, "<th scope=\"col\">measured on<br>");
+        buf_append_text(out, "<th scope=\"col\" class=\"host\">measured on ");
         write_html(out, set->items[f]->host);
         buf_append_text(out, "</th>");
     }
