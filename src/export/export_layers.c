@@ -200,7 +200,7 @@ static enum tare_status walk_split(struct walk *walk, const char *path, const st
     for (int i = 0; i < 2; i++) {
         halves[i] = *in;
         halves[i].channels = split[i];
-        (void)snprintf(halves[i].name, sizeof(halves[i].name), "%.*s_output_%d", TARE_MAX_NAME - 16,
+        (void)snprintf(halves[i].name, sizeof(halves[i].name), "%.*s_output_%d", TARE_MAX_NAME - 20,
                        name, i);
     }
     onnx_add_int64s(&walk->builder, sizes, split, 2);
