@@ -112,9 +112,9 @@ enum tare_status bench_export_models(struct study *study, const char *models, co
     return status;
 }
 
-int bench_print_ledger(const char *output, bool json)
+int bench_print_ledger(char *output, bool json)
 {
-    (void)output;
-    (void)json;
-    return EXIT_OK;
+    char name[] = "report", flag[] = "--json", *argv[] = {name, output, json ? flag : NULL, NULL};
+
+    return cmd_report(json ? 3 : 2, argv);
 }

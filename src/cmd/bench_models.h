@@ -14,7 +14,7 @@
 enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
                                      struct tare_err *err);
 
-/* Prints the ledger of a result file's last run; an exit code. */
-int bench_print_ledger(const char *output, bool json);
+/* Prints the ledger of a result file's last run, as 'tare report' does; an exit code. */
+int bench_print_ledger(char *output, bool json);
 
 #endif

@@ -380,7 +380,7 @@ static enum tare_status run_study(const struct args *args, struct study *study, 
     return status;
 }
 
-static int finish(const struct args *args, const char *output, enum tare_status status,
+static int finish(const struct args *args, char *output, enum tare_status status,
                   const struct sweeps_result *result, const struct tare_err *err)
 {
     if (status == TARE_STOPPED) {
