@@ -252,12 +252,13 @@ static void put_histogram(struct buf *out, const struct axis *axis, const struct
     for (size_t i = 0; i < t->samples; i++) {
         double percent = 100 * (t->sorted_ns[i] / t->p50_ns - 1);
         double at = (percent - axis->low) / (axis->high - axis->low) * BINS;
-        size_t bin = at < 0 ? 0 : (size_t)at;
+        size_t bin;
 
-        if (bin >= BINS) {
+        if (!(at < BINS)) { /* a median of 0 makes it no number */
             (*beyond)++;
             continue;
         }
+        bin = at < 0 ? 0 : (size_t)at;
         bins[bin]++;
         most = bins[bin] > most ? bins[bin] : most;
     }
