@@ -376,33 +376,6 @@ int64_t process_cpu_ns(pid_t pid)
     return total;
 }
 
-/* Bounded, because a pid may be reused while its family is walked. */
-static int64_t tree_cpu_ns(pid_t pid, int depth)
-{
-    int64_t total = process_cpu_ns(pid);
-    char path[64], *text, *at, *end;
-    size_t size;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
-    if (total < 0 || depth == 0 || file_read(path, 1 << 16, &text, &size, NULL) != TARE_OK)
-        return total;
-    for (at = text;; at = end) {
-        long child = strtol(at, &end, 10);
-        int64_t used = end == at ? -1 : tree_cpu_ns((pid_t)child, depth - 1);
-
-        if (end == at)
-            break;
-        total += used > 0 ? used : 0;
-    }
-    free(text);
-    return total;
-}
-
-int64_t process_tree_cpu_ns(pid_t pid)
-{
-    return tree_cpu_ns(pid, 8);
-}
-
 static int64_t status_kib(pid_t pid, const char *key)
 {
     int64_t bytes = -1;
@@ -425,4 +398,37 @@ int64_t process_rss_bytes(pid_t pid)
 int64_t process_peak_rss_bytes(pid_t pid)
 {
     return status_kib(pid, "\nVmHWM:");
+}
+
+/* Sum over a process and its living descendants; -1 if it is gone. Bounded, because a pid may be
+ * reused while its family is walked. */
+static int64_t tree_sum(pid_t pid, int depth, int64_t (*measure)(pid_t pid))
+{
+    int64_t total = measure(pid);
+    char path[64], *text, *at, *end;
+    size_t size;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    if (total < 0 || depth == 0 || file_read(path, 1 << 16, &text, &size, NULL) != TARE_OK)
+        return total;
+    for (at = text;; at = end) {
+        long child = strtol(at, &end, 10);
+        int64_t part = end == at ? -1 : tree_sum((pid_t)child, depth - 1, measure);
+
+        if (end == at)
+            break;
+        total += part > 0 ? part : 0;
+    }
+    free(text);
+    return total;
+}
+
+int64_t process_tree_cpu_ns(pid_t pid)
+{
+    return tree_sum(pid, 8, process_cpu_ns);
+}
+
+int64_t process_tree_peak_rss_bytes(pid_t pid)
+{
+    return tree_sum(pid, 8, process_peak_rss_bytes);
 }

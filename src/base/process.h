@@ -77,4 +77,8 @@ int64_t process_tree_cpu_ns(pid_t pid);
 int64_t process_rss_bytes(pid_t pid);
 int64_t process_peak_rss_bytes(pid_t pid);
 
+/* The peaks of a process and its living descendants, added up: an upper bound, as their peaks need
+ * not fall together and shared pages count more than once. */
+int64_t process_tree_peak_rss_bytes(pid_t pid);
+
 #endif

@@ -344,7 +344,7 @@ int64_t crew_cpu_ns(const struct crew_member *member)
 
 int64_t crew_peak_rss_bytes(const struct crew_member *member)
 {
-    return member->process.pid ? process_peak_rss_bytes(member->process.pid) : -1;
+    return member->process.pid ? process_tree_peak_rss_bytes(member->process.pid) : -1;
 }
 
 /* Which members used more than their share over one window; those that did are marked in busy. */

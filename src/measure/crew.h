@@ -66,7 +66,7 @@ enum tare_status crew_eval(struct crew_member *member, const struct study *study
 /* CPU time of the member's process and its descendants; -1 if it is gone. */
 int64_t crew_cpu_ns(const struct crew_member *member);
 
-/* Highest resident memory so far; -1 if unknown. */
+/* Highest resident memory so far of the worker and what it started; -1 if unknown. */
 int64_t crew_peak_rss_bytes(const struct crew_member *member);
 
 /* Ends it. A member that was never started is allowed. */
