@@ -3,7 +3,7 @@
 
     python3 python/benchmark_local.py                            the sample checkpoint and pictures
     python3 python/benchmark_local.py --model best.pt --images pictures --annotations instances.json
-    python3 python/benchmark_local.py --model any.onnx --threads 1,2 --output results
+    python3 python/benchmark_local.py --model any.onnx --threads 1,2 --budget 60s --output results
 
     from benchmark_local import run
     report = run(model="best.pt", images="pictures", annotations="instances.json")
@@ -83,13 +83,15 @@ def _changed(path):
     return path.stat().st_mtime_ns if path.exists() else None
 
 
-def measure(program, model, images=None, annotations=None, sweeps=None, output=None, options=()):
+def measure(program, model, images=None, annotations=None, sweeps=None, budget=None, output=None,
+            options=()):
     """Measures; gives the result file and the exit code of `tare bench`."""
     output = pathlib.Path(output or "benchmark-local")
     output.mkdir(parents=True, exist_ok=True)
     result = output / "run.db"
     command = [program, "bench", model, "-o", result, *options]
-    for name, value in (("--images", images), ("--annotations", annotations), ("--sweeps", sweeps)):
+    for name, value in (("--images", images), ("--annotations", annotations),
+                        ("--sweeps", sweeps), ("--budget", budget)):
         if value is not None:
             command += [name, value]
     before = _changed(result)
@@ -99,19 +101,20 @@ def measure(program, model, images=None, annotations=None, sweeps=None, output=N
     return result, code
 
 
-def run(model=None, images=None, annotations=None, sweeps=None, output=None, options=()):
+def run(model=None, images=None, annotations=None, sweeps=None, budget=None, output=None,
+        options=()):
     """
     Measures a model and gives the report as the dictionary that `tare report --json` prints.
 
     model: a YOLOv8 checkpoint (.pt), an ONNX file or a study (.json); None: the sample checkpoint
     over the sample pictures. images and annotations: a folder and a COCO file, for accuracy.
-    sweeps: how often each cell is visited. options: more for `tare bench`, such as
-    ["--threads", "1,2"]. output: the folder for results. Raises BenchmarkFailed. Progress and
-    messages go to stderr.
+    sweeps: how often each cell is visited. budget: time for all of it, such as "60s". options: more
+    for `tare bench`, such as ["--threads", "1,2"]. output: the folder for results. Raises
+    BenchmarkFailed. Progress and messages go to stderr.
     """
     program = find_program()
     model, images, annotations = _defaults(model, images, annotations)
-    result, code = measure(program, model, images, annotations, sweeps, output, options)
+    result, code = measure(program, model, images, annotations, sweeps, budget, output, options)
     if code != 0:
         raise BenchmarkFailed(f"'tare bench' ended with exit code {code}; '{result}' keeps what "
                               "was measured", code)
@@ -131,13 +134,15 @@ def _defaults(model, images, annotations):
 
 def _parse(arguments):
     parser = argparse.ArgumentParser(
-        prog="benchmark_local.py", description="measures a model on this machine with tare",
+        prog="benchmark_local.py", allow_abbrev=False,
+        description="measures a model on this machine with tare",
         epilog="other options go to 'tare bench' unchanged; 'tare bench --help' lists them")
     parser.add_argument("--model",
                         help="checkpoint (.pt), ONNX file or study; the sample checkpoint")
     parser.add_argument("--images", help="folder of JPEG pictures, for accuracy")
     parser.add_argument("--annotations", help="COCO annotations of these pictures")
     parser.add_argument("--sweeps", type=int, help="how often each cell is visited")
+    parser.add_argument("--budget", help="time for all of it, such as 60s: fewer sweeps if need be")
     parser.add_argument("--output", default="benchmark-local", help="folder for the results")
     return parser.parse_known_args(arguments)
 
@@ -148,7 +153,7 @@ def main(arguments=None):
         program = find_program()
         model, images, annotations = _defaults(args.model, args.images, args.annotations)
         result, code = measure(program, model, images, annotations, args.sweeps,
-                               args.output, options)
+                               args.budget, args.output, options)
         _step([program, "report", result, "-o", result.with_name("report.html")])
         return code
     except (BenchmarkFailed, OSError) as error:

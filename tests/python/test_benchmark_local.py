@@ -68,9 +68,10 @@ def test_the_sample_is_the_default(calls, capfd):
 
 def test_a_model_of_the_users_brings_no_sample_pictures(calls):
     assert benchmark_local.main(["--model", "any.onnx", "--output", "out", "--sweeps", "3",
-                                 "--threads", "1"]) == 0
+                                 "--budget", "60s", "--threads", "1"]) == 0
     assert calls() == [
-        ["bench", "any.onnx", "-o", "out/run.db", "--threads", "1", "--sweeps", "3"],
+        ["bench", "any.onnx", "-o", "out/run.db", "--threads", "1", "--sweeps", "3", "--budget",
+         "60s"],
         ["report", "out/run.db", "-o", "out/report.html"]]
 
 
@@ -118,3 +119,13 @@ def test_a_program_that_is_missing_is_said(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     assert benchmark_local.main([]) == 1
     assert "tare" in capfd.readouterr().err
+
+
+def test_with_the_program_itself(tare, tmp_path, monkeypatch):
+    """From the sample checkpoint to a report, as a user of Python gets it."""
+    monkeypatch.setenv("TARE_BIN", str(tare.program.parent))
+    report = benchmark_local.run(output=tmp_path, sweeps=2, options=[
+        "--restarts", "1", "--runs", "2", "--warmup", "1ms", "--warmup-runs", "1",
+        "--imgsz", "320"])
+    assert isinstance(report, dict) and report
+    assert (tmp_path / "run.db").exists() and (tmp_path / "report.html").exists()
