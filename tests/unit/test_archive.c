@@ -20,7 +20,7 @@ struct maker {
 static void put(uint8_t *bytes, size_t *size, uint64_t value, size_t width)
 {
     for (size_t i = 0; i < width; i++)
-        bytes[(*size)++] = (uint8_t)(value >> (8 * i));
+        bytes[(*size)++] = i < sizeof(value) ? (uint8_t)(value >> (8 * i)) : 0;
 }
 
 static void put_bytes(uint8_t *bytes, size_t *size, const void *data, size_t count)
