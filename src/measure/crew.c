@@ -179,7 +179,8 @@ static enum tare_status open_cell(struct crew_member *member, const struct study
         json_put_text(&w, NULL, pictures->paths[i]);
     json_close_array(&w);
     json_close_object(&w);
-    status = ask(member, &command, OPEN_PATIENCE_NS, &answer, err);
+    status = ask(member, &command, study->timeout_ns ? study->timeout_ns : OPEN_PATIENCE_NS,
+                 &answer, err);
     if (status == TARE_OK)
         read_opened(json_root(answer), opened);
     json_free(answer);

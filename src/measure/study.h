@@ -84,8 +84,8 @@ struct study {
     int64_t after_switch;            /* first runs of a visit, kept apart; 2 */
     int64_t warmup_runs;             /* 20, and ... */
     int64_t warmup_ns;               /* ... 2 s, whichever is longer */
-    int64_t timeout_ns; /* a visit that takes longer is a hang; 0: ten times what is expected, at
-                           least 30 s */
+    int64_t timeout_ns; /* opening, warm-up or visit that takes longer is a hang; 0: 10 minutes, and
+                           ten times what is expected for a visit, at least 30 s */
     int64_t budget_ns;  /* for all of it: fewer sweeps and restarts if need be; 0: none */
     int64_t seed;
     bool paced;
