@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"export", cmd_export, 0, "turn a YOLOv8 checkpoint into an ONNX model"},
     {"predict", cmd_predict, 0, "show what a model sees in a picture"},
     {"report", cmd_report, 0, "print a ledger from result files, and as HTML, SVG, CSV or JSON"},
+    {"trust", cmd_trust, NEED_STOP, "say which differences can be seen on this machine today"},
     {"worker", cmd_worker, 0, NULL},
     {"eval", cmd_eval, 0, "COCO box AP of a model or a detection file, and whether two differ"},
     {NULL, NULL, 0, NULL},

@@ -15,6 +15,7 @@
 #include "tare/backend.h"
 
 #define TENSORS_MAX 16
+#define WORK_VALUES 4096
 
 struct tensors {
     struct tare_tensor_info infos[TENSORS_MAX];
@@ -32,6 +33,8 @@ struct tare_session {
     int64_t fail_at, crash_at, hang_at; /* 1 is the first run; 0: never */
     size_t leak_bytes;
     uint64_t random, run;
+    int64_t work;
+    float values[WORK_VALUES];
     bool planted, lie;
 };
 
@@ -43,6 +46,8 @@ static const struct tare_option_info options[] = {
     {"delay_ns", "every run spins this long", TARE_OPTION_INT, "0", 0, 60000000000, NULL},
     {"jitter_ns", "and up to this much longer, at random", TARE_OPTION_INT, "0", 0, 60000000000,
      NULL},
+    {"work", "every run computes so many units, about 1 us each", TARE_OPTION_INT, "0", 0,
+     1000000000, NULL},
     {"seed", "seed of the jitter", TARE_OPTION_INT, "1", 1, INT64_MAX, NULL},
     {"fail_at_run", "this run fails (1 is the first, 0: none)", TARE_OPTION_INT, "0", 0, INT64_MAX,
      NULL},
@@ -122,6 +127,14 @@ static enum tare_status parse_tensors(const char *text, struct tensors *tensors,
     return TARE_OK;
 }
 
+/* Arithmetic over memory that fits the first cache: slowed by whatever slows real work. */
+static void compute(struct tare_session *session)
+{
+    for (int64_t unit = 0; unit < session->work; unit++)
+        for (size_t i = 0; i < WORK_VALUES; i++)
+            session->values[i] = session->values[i] * 0.999F + 0.5F;
+}
+
 static void crash(void)
 {
     (void)signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would turn it into an exit */
@@ -192,13 +205,14 @@ static enum tare_status null_open(const struct tare_open_options *open,
     }
     opened->delay_ns = tare_option_int(open, options, "delay_ns");
     opened->jitter_ns = tare_option_int(open, options, "jitter_ns");
+    opened->work = tare_option_int(open, options, "work");
     opened->random = (uint64_t)tare_option_int(open, options, "seed");
     opened->fail_at = tare_option_int(open, options, "fail_at_run");
     opened->crash_at = tare_option_int(open, options, "crash_at_run");
     opened->hang_at = tare_option_int(open, options, "hang_at_run");
     opened->leak_bytes = (size_t)tare_option_int(open, options, "leak_bytes");
     opened->lie = strcmp(part, "garbage") == 0;
-    opened->planted = opened->delay_ns || opened->jitter_ns || opened->fail_at ||
+    opened->planted = opened->work || opened->delay_ns || opened->jitter_ns || opened->fail_at ||
                       opened->crash_at || opened->hang_at || opened->leak_bytes;
     *session = opened;
     return TARE_OK;
@@ -267,6 +281,7 @@ static enum tare_status run_planted(struct tare_session *session, struct tare_ti
         hang();
     if (session->leak_bytes > 0 && leak(session, err) != TARE_OK)
         return TARE_NOMEM;
+    compute(session);
     while (now - start < length)
         now = clock_now_ns();
     if (timing)

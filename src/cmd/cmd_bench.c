@@ -15,6 +15,7 @@
 #include "cmd/progress.h"
 #include "cmd/version.h"
 #include "measure/sweeps.h"
+#include "measure/trust.h"
 
 struct args {
     const char *output, *runtime, *layer, *precision, *device, *batch, *threads, *head, *mode;
@@ -23,8 +24,10 @@ struct args {
     int64_t sweeps, restarts, runs, warmup_runs, seed, imgsz;
     const char *visit, *warmup, *timeout, *budget, *resume;
     double rate;
-    bool quiet, json;
+    bool quiet, json, trust;
 };
+
+#define TRUST_SWEEPS 10 /* some seconds, whatever the study */
 
 #define AT(member) .offset = offsetof(struct args, member)
 
@@ -74,6 +77,9 @@ static const struct option_info table[] = {
      AT(seed)},
     {OPTION_TEXT, "models", 0, "DIR", "where exported models are kept", "beside the result file",
      NULL, 0, 0, AT(models)},
+    {OPTION_FLAG, "trust", 0, NULL,
+     "measure the harness against itself too; --no-trust leaves it out", "yes", NULL, 0, 0,
+     AT(trust)},
     {OPTION_FLAG, "quiet", 'q', NULL, "no progress", NULL, NULL, 0, 0, AT(quiet)},
     {OPTION_FLAG, "json", 0, NULL, "the ledger as JSON", NULL, NULL, 0, 0, AT(json)},
     {0},
@@ -347,6 +353,39 @@ static enum tare_status load_interrupted(struct store *store, struct study *stud
     return status;
 }
 
+static void show_trust_progress(const struct sweeps_progress *p, void *data)
+{
+    progress_show(data, "measuring the harness against itself", p->share, p->left_ns);
+}
+
+/* Studies of the null backend are the harness against itself already. */
+static bool wants_trust(const struct args *args, const struct study *study)
+{
+    bool real = false;
+
+    for (size_t i = 0; i < study->cell_count; i++)
+        real = real || strcmp(study->cells[i].runtime, "null") != 0;
+    return args->trust && real;
+}
+
+/* A verdict that could not be had is a note too, and never costs the results. */
+static enum tare_status add_trust(struct store *store, int64_t run_id, struct progress *progress,
+                                  struct tare_err *err)
+{
+    const struct trust_options options = {
+        .sweeps = TRUST_SWEEPS, .progress = show_trust_progress, .progress_data = progress};
+    struct tare_err failure = TARE_ERR_INIT;
+    struct trust_result result;
+    char text[400];
+    struct store_note note = {STORE_NOTE_TRUST, "this machine", text};
+
+    if (trust_run(&options, &result, &failure) == TARE_OK)
+        trust_describe(&result, text, sizeof(text));
+    else
+        (void)snprintf(text, sizeof(text), "not known: %.300s", failure.text);
+    return store_add_note(store, run_id, &note, err);
+}
+
 static enum tare_status run_study(const struct args *args, struct study *study, const char *output,
                                   const char *command, struct sweeps_result *result,
                                   struct tare_err *err)
@@ -374,6 +413,8 @@ static enum tare_status run_study(const struct args *args, struct study *study, 
         status = buf_status(&text, "a study", err);
     if (status == TARE_OK)
         status = sweeps_run(study, store, &options, result, err);
+    if (status == TARE_OK && wants_trust(args, study))
+        status = add_trust(store, result->run_id, &progress, err);
     progress_end(&progress);
     store_close(store);
     buf_release(&text);
@@ -406,6 +447,7 @@ static int finish(const struct args *args, char *output, enum tare_status status
 int cmd_bench(int argc, char **argv)
 {
     struct args args = {
+        .trust = true,
         .runtime = "onnxruntime",
         .layer = "direct",
         .precision = "fp32",

@@ -122,6 +122,7 @@ struct ledger_line {
     enum ledger_verdict verdict;
     double ratio; /* of the cell's time to its baseline's */
     struct ledger_interval ratio_interval;
+    double log_error; /* standard error of log(ratio) */
     double difference_ns;
     struct ledger_interval difference_interval_ns;
     double cell_ns, baseline_ns; /* medians that the ratio stands between */

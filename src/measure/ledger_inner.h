@@ -31,6 +31,7 @@ void ledger_release_visits(struct ledger_visits *visits);
 struct ledger_pair {
     size_t cell, baseline;
     double ratio, difference_ns;
+    double log_error; /* standard error of log(ratio) */
     struct ledger_interval ratio_interval, difference_interval_ns;
     size_t sweeps, restarts;
 };

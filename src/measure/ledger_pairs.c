@@ -91,6 +91,7 @@ static void conclude(const struct table *table, size_t index, struct ledger_pair
     pair->sweeps = r->count;
     pair->restarts = r->restarts;
     pair->ratio = exp(r->mean);
+    pair->log_error = r->error;
     pair->ratio_interval = (struct ledger_interval){exp(r->mean - half), exp(r->mean + half)};
     half = table->critical[index] * d->error;
     pair->difference_ns = d->mean;
@@ -153,6 +154,7 @@ static void take_pair(const struct ledger *ledger, const struct ledger_pair *pai
     const struct ledger_times *baseline = ledger_times(&ledger->cells[line->baseline]);
 
     line->ratio = pair->ratio;
+    line->log_error = pair->log_error;
     line->ratio_interval = pair->ratio_interval;
     line->difference_ns = pair->difference_ns;
     line->difference_interval_ns = pair->difference_interval_ns;
