@@ -46,7 +46,10 @@ class Lines:
             self.say("skip", report, reason(report))
 
     def pytest_report_teststatus(self, report):
-        return "", "", ""  # no dots between the lines
+        """The usual categories, for the summary of failures, but no dots between the lines."""
+        if report.when == "call" or report.skipped:
+            return report.outcome, "", ""
+        return "error" if report.failed else "", "", ""
 
     def pytest_runtest_setup(self, item):
         signal.signal(signal.SIGALRM, out_of_time)
