@@ -18,7 +18,8 @@ static enum tare_status infer_constant(struct shape_call *call)
         return TARE_OK;
     if (out->rank > 0)
         memcpy(out->dims, value->t->dims, value->t->n_dims * sizeof(*out->dims));
-    call->outputs[0]->tensor = value->t;
+    if (value->t->data_location != ONNX_LOCATION_EXTERNAL)
+        call->outputs[0]->tensor = value->t;
     call->outputs[0]->int_count =
         (int32_t)onnx_tensor_ints(value->t, call->outputs[0]->ints, SHAPE_MAX_INTS);
     return TARE_OK;
