@@ -157,6 +157,8 @@ static void read_opened(const struct json_value *answer, struct crew_opened *ope
     opened->predicts = json_bool(json_get(answer, "predicts"), false);
     opened->pictures = json_int(json_get(answer, "pictures"), 0);
     opened->load_ns = json_int(json_get(answer, "load_ns"), -1);
+    if (opened->load_ns < 0) /* the plugin says it */
+        opened->load_ns = -1;
     opened->first_run_ns = json_int(json_get(answer, "first_run_ns"), -1);
 }
 
@@ -247,7 +249,8 @@ static enum tare_status ask_runs(struct crew_member *member, struct buf *command
         visit->runs = json_int(json_get(root, "runs"), -1);
         visit->wall_ns = json_int(json_get(root, "wall_ns"), -1);
         visit->major_faults = json_int(json_get(root, "major_faults"), 0);
-        visit->cpu_ns = cpu_before < 0 || cpu_after < 0 ? -1 : cpu_after - cpu_before;
+        /* a thread that ended takes its time out of the sum: then it is not known */
+        visit->cpu_ns = cpu_before < 0 || cpu_after < cpu_before ? -1 : cpu_after - cpu_before;
         if (visit->runs < 0 || visit->runs > PROTOCOL_MAX_RUNS || visit->wall_ns < 0)
             status = tare_fail(err, TARE_BADDATA, "the worker answered garbage: %lld runs",
                                (long long)visit->runs);

@@ -59,13 +59,16 @@ static enum tare_status resume_cell(struct sweeps *s, const struct store_cell *r
 enum tare_status resume_run(struct sweeps *s, struct tare_err *err)
 {
     int64_t run_id = s->options->resume_run_id;
+    int64_t since = clock_wall_ns() - s->options->resume_wall_ns;
     struct tare_err inner = TARE_ERR_INIT;
     struct store_cell *rows = NULL;
     size_t count = 0;
     enum tare_status status;
 
     s->result->run_id = run_id;
-    s->epoch_ns = clock_now_ns() - (clock_wall_ns() - s->options->resume_wall_ns);
+    if (since < 0) /* the clock was set back, or this machine has none that outlasts a power cut */
+        since = 0;
+    s->epoch_ns = clock_now_ns() - since;
     status = plan_load(s->store, run_id, s->study->cell_count, &s->plan, &inner);
     if (status != TARE_OK && status != TARE_ABSENT)
         return tare_fail(err, status, "%s", inner.text);

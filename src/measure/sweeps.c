@@ -206,8 +206,8 @@ static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
     row.cpu_ns = done.cpu_ns;
     row.major_faults = done.major_faults;
     row.mean_clock_hz = host_clock_hz();
-    if (steal >= 0)
-        row.steal_ns = host_steal_ns() - steal;
+    steal = steal < 0 ? -1 : host_steal_ns() - steal;
+    row.steal_ns = steal < 0 ? -1 : steal; /* kernels are known to count it backwards */
     row.why_invalid = invalid_reason(&done);
     row.valid = row.why_invalid[0] == '\0';
     return record_visit(s->store, &row, s->crew[i].shared, runs, study->after_switch,

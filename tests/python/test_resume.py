@@ -116,6 +116,23 @@ def test_a_complete_run_is_not_resumed(tare, tmp_path):
     assert again.stderr == f"tare bench: the last run of '{path}' is complete\n"
 
 
+def test_resumed_after_the_clock_was_set_back(tare, tmp_path):
+    study = tmp_path / "study.json"
+    study.write_text(json.dumps({**STUDY, "sweeps": 2, "restarts": 1}))
+    path = tmp_path / "run.db"
+    assert tare("bench", study, "-o", path, "-q").returncode == 0
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE run SET state = 'interrupted', started_wall_ns = 4e18")
+        for table_name in "series", "visit":
+            column = "visit IN (SELECT id FROM visit WHERE sweep = 1)" \
+                if table_name == "series" else "sweep = 1"
+            db.execute(f"DELETE FROM {table_name} WHERE {column}")
+    assert tare("bench", "--resume", path, "-q").returncode == 0
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT count(*), min(started_ns) >= 0 FROM visit").fetchone() == (6, 1)
+    assert tare("report", path).returncode == 0
+
+
 @pytest.mark.parametrize("name", ["nothing.db", "/dev/null"])
 def test_nothing_to_resume(tare, tmp_path, name):
     again = tare("bench", "--resume", tmp_path / name)
