@@ -8,14 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/look.h"
 #include "backend/registry.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/json_write.h"
 #include "cmd/command.h"
 
-#define RUNTIMES_MAX  64
-#define CHECKSUMS_MAX ((size_t)1 << 20)
+#define RUNTIMES_MAX     64
+#define CHECKSUMS_MAX    ((size_t)1 << 20)
+#define LOOK_PATIENCE_NS ((int64_t)30 * 1000000000)
 
 struct args {
     bool json;
@@ -43,9 +45,7 @@ static const struct options_usage usage = {
 
 struct runtime {
     char name[TARE_MAX_NAME];
-    enum tare_status status; /* TARE_OK, TARE_ABSENT, TARE_BROKEN */
-    bool runs_models;
-    char text[500]; /* its version, or what is wrong */
+    struct backend_look look;
 };
 
 /* One folder of files with checksums. */
@@ -69,33 +69,18 @@ struct doctor {
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-static void look_at_runtime(const char *name, struct runtime *runtime)
-{
-    struct tare_err err = TARE_ERR_INIT;
-    struct backend *backend = NULL;
-    char path[FILE_MAX_PATH], note[256] = "";
-
-    (void)snprintf(runtime->name, sizeof(runtime->name), "%s", name);
-    runtime->status = backend_find(name, path, sizeof(path), &err);
-    if (runtime->status == TARE_OK)
-        runtime->status = backend_load(path, &backend, &err);
-    if (runtime->status == TARE_OK) {
-        runtime->runs_models = !(backend_slots(backend)->capabilities & TARE_CAP_NO_MODEL);
-        runtime->status = backend_probe(backend, note, sizeof(note), &err);
-    }
-    (void)snprintf(runtime->text, sizeof(runtime->text), "%s",
-                   runtime->status == TARE_OK ? note : err.text);
-    backend_free(backend);
-}
-
 static enum tare_status look_at_runtimes(struct doctor *doctor, struct tare_err *err)
 {
     char **names = NULL;
     size_t count = 0;
     enum tare_status status = backend_list(&names, &count, err);
 
-    for (size_t i = 0; i < count && i < RUNTIMES_MAX; i++)
-        look_at_runtime(names[i], &doctor->runtimes[doctor->runtime_count++]);
+    for (size_t i = 0; i < count && i < RUNTIMES_MAX && status == TARE_OK; i++) {
+        struct runtime *runtime = &doctor->runtimes[doctor->runtime_count++];
+
+        (void)snprintf(runtime->name, sizeof(runtime->name), "%s", names[i]);
+        status = backend_look_at(names[i], LOOK_PATIENCE_NS, &runtime->look, err);
+    }
     backend_free_names(names, count);
     return status;
 }
@@ -202,7 +187,8 @@ static bool is_usable(const struct doctor *doctor)
     bool runs = false;
 
     for (size_t i = 0; i < doctor->runtime_count; i++)
-        runs = runs || (doctor->runtimes[i].status == TARE_OK && doctor->runtimes[i].runs_models);
+        runs = runs ||
+               (doctor->runtimes[i].look.status == TARE_OK && doctor->runtimes[i].look.runs_models);
     return runs && doctor->sample.damaged == 0;
 }
 
@@ -273,7 +259,7 @@ static void print_text(const struct doctor *doctor)
         (void)printf("  none: 'make plugins' builds them, TARE_PLUGINS names their folder\n");
     for (size_t i = 0; i < doctor->runtime_count; i++)
         (void)printf("  %-12s %-7s %s\n", doctor->runtimes[i].name,
-                     state_name(doctor->runtimes[i].status), doctor->runtimes[i].text);
+                     state_name(doctor->runtimes[i].look.status), doctor->runtimes[i].look.text);
     (void)printf("data\n");
     print_data("sample", &doctor->sample, "not found: TARE_HOME names the installation's folder");
     print_data("full", &doctor->full, "TARE_DATA names no folder");
@@ -342,9 +328,9 @@ static enum tare_status print_json(const struct doctor *doctor, struct tare_err 
 
         json_open_object(&writer, NULL);
         json_put_text(&writer, "name", runtime->name);
-        json_put_text(&writer, "state", state_name(runtime->status));
-        json_put_bool(&writer, "runs_models", runtime->runs_models);
-        json_put_text(&writer, "text", runtime->text);
+        json_put_text(&writer, "state", state_name(runtime->look.status));
+        json_put_bool(&writer, "runs_models", runtime->look.runs_models);
+        json_put_text(&writer, "text", runtime->look.text);
         json_close_object(&writer);
     }
     json_close_array(&writer);
