@@ -1,7 +1,8 @@
 /*
  * What cpu_read() makes of recorded machines: a cloud VM on an EPYC (Zen 3), a Jetson AGX Orin, a
- * two-socket Xeon (Sapphire Rapids). The trees in tests/fixtures/machines hold what their kernels
- * print, shortened to few processors.
+ * two-socket Xeon (Sapphire Rapids). Of the trees in tests/fixtures/machines, epyc-vm was recorded
+ * on such a machine; orin and xeon were written by hand after the known formats of these files, so
+ * they show that the formats are read, not that tare has run there.
  */
 #include "base/cpu.h"
 #include "check.h"
