@@ -1,9 +1,11 @@
 #include "measure/sweeps.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "accuracy/coco.h"
@@ -269,18 +271,18 @@ static enum tare_status eval_cell(struct sweeps *s, size_t i, struct tare_err *f
                                   struct tare_err *err)
 {
     struct eval_watch watch = {s, i, 0, eval_work(s->study, s->pictures.count)};
-    char path[] = "/tmp/tare-detections-XXXXXX";
+    char path[64];
     int64_t pictures = 0;
     enum tare_status status = TARE_OK;
-    int fd = mkstemp(path);
+    int fd = memfd_create("tare-detections", MFD_CLOEXEC); /* a killed run leaves no file behind */
 
     if (fd < 0)
-        return tare_fail(err, TARE_IO, "cannot make a temporary file in /tmp");
-    (void)close(fd);
+        return tare_fail(err, TARE_IO, "cannot make memory for detections: %s", strerror(errno));
+    (void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
     if (crew_eval(&s->crew[i], s->study, path, eval_progress, &watch, &pictures, failure) ==
         TARE_OK)
         status = record_accuracy(s->store, s->cells[i].id, s->study, path, pictures, err);
-    (void)unlink(path);
+    (void)close(fd);
     return status;
 }
 
@@ -395,7 +397,7 @@ static enum tare_status run_restarts(struct sweeps *s, struct tare_err *err)
 
 static enum tare_status register_cells(struct sweeps *s, struct tare_err *err)
 {
-    int64_t ids[STUDY_MAX_CELLS];
+    int64_t ids[STUDY_MAX_CELLS] = {0};
     enum tare_status status = store_begin(s->store, err);
 
     if (status != TARE_OK)
@@ -411,6 +413,7 @@ static enum tare_status register_cells(struct sweeps *s, struct tare_err *err)
     if (status == TARE_OK)
         return store_commit(s->store, err);
     store_rollback(s->store);
+    s->result->run_id = 0;
     return status;
 }
 
