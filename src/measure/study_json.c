@@ -302,8 +302,10 @@ static enum tare_status set_mode(struct study *study, const struct json_value *r
         return tare_fail(err, TARE_BADDATA, "'mode' is '%.20s', allowed is back_to_back|paced",
                          mode);
     study->paced = strcmp(mode, "paced") == 0;
-    if (study->paced && study->rate_hz <= 0)
-        return tare_fail(err, TARE_BADDATA, "mode 'paced' needs a 'rate_hz' over 0");
+    if (study->paced && study->rate_hz == 0)
+        return tare_fail(err, TARE_BADDATA, "mode 'paced' needs a 'rate_hz'");
+    if (study->rate_hz != 0 && study->rate_hz < 0.001) /* periods must fit in nanoseconds */
+        return tare_fail(err, TARE_BADDATA, "'rate_hz' must be a number from 0.001 to 1e+06");
     return TARE_OK;
 }
 

@@ -75,6 +75,7 @@ static void wrong_studies_are_named(void)
         {"{\"name\": 3}", "'name' must be a text"},
         {"{\"mode\": \"fast\"}", "'mode' is 'fast', allowed is back_to_back|paced"},
         {"{\"mode\": \"paced\"}", "needs a 'rate_hz'"},
+        {"{\"rate_hz\": 1e-300}", "'rate_hz' must be a number from 0.001"},
         {"{\"cells\": [{\"name\": \"a\"}, {\"name\": \"a\"}]}", "cell 'a' stands twice"},
         {"{\"cells\": [{\"threds\": 1}]}", "no setting is called 'threds'"},
         {"{\"cells\": [3]}", "an object is expected"},
