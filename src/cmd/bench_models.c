@@ -49,9 +49,10 @@ static enum tare_status export_file(const char *checkpoint_path, const char *mod
 }
 
 /* An export takes a tenth of a second: made again rather than trusted from an earlier run. */
-static enum tare_status export_cell(struct study_cell *cell, const char *folder,
+static enum tare_status export_cell(struct study *study, size_t index, const char *folder,
                                     struct tare_err *err)
 {
+    struct study_cell *cell = &study->cells[index];
     const char *base = file_base_name(cell->model);
     const struct yolov8_options options = {
         .head = strcmp(cell->head, "full") == 0 ? YOLOV8_FULL : YOLOV8_RAW,
@@ -67,10 +68,16 @@ static enum tare_status export_cell(struct study_cell *cell, const char *folder,
                    options.head == YOLOV8_FULL ? "full" : "raw",
                    (long long)(cell->size ? cell->size : 640), cell->batch);
     status = file_join(cell->model_path, sizeof(cell->model_path), folder, name, err);
+    for (size_t i = 0; i < index && status == TARE_OK; i++)
+        if (strcmp(study->cells[i].model_path, cell->model_path) == 0 &&
+            strcmp(study->cells[i].model, cell->model) != 0)
+            status = tare_fail(err, TARE_INVALID,
+                               "'%s' and '%s' would both be exported to '%s'; rename one",
+                               study->cells[i].model, cell->model, cell->model_path);
     return status == TARE_OK ? export_file(cell->model, cell->model_path, &options, err) : status;
 }
 
-/* A cell before this one that is exported to the same file. */
+/* A cell before this one that is exported to the same file, with the same content. */
 static const struct study_cell *find_same(const struct study *study, size_t index)
 {
     const struct study_cell *cell = &study->cells[index];
@@ -93,7 +100,7 @@ static enum tare_status resolve_cell(struct study *study, size_t index, const ch
         memcpy(cell->model_path, same ? same->model_path : cell->model, sizeof(cell->model_path));
         return TARE_OK;
     }
-    return export_cell(cell, folder, err);
+    return export_cell(study, index, folder, err);
 }
 
 enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
