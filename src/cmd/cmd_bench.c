@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -89,9 +90,74 @@ static const struct options_usage usage = {
     "bench",
     "STUDY.json | MODEL.onnx | MODEL.pt | --resume RUN.db",
     "weigh every cell of a study: latency, stages, accuracy, taxes and gains",
-    "Lists make a matrix: --threads 1,2 --head full,raw has four cells. Options that are given\n"
-    "replace what a study file says.",
+    "Lists make a matrix: --threads 1,2 --head full,raw has four cells. A study file names its "
+    "cells\n"
+    "itself; the other options replace what it says.",
 };
+
+/* --- which options go together
+ * ------------------------------------------------------------------------ */
+
+struct given {
+    const char *name;
+    bool given;
+};
+
+static const char *first_given(const struct given *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].given)
+            return rows[i].name;
+    return NULL;
+}
+
+/* The first option given of those that make cells; NULL: none. */
+static const char *cell_option(const struct args *a)
+{
+    const struct given rows[] = {
+        {"runtime", a->runtime}, {"layer", a->layer},      {"precision", a->precision},
+        {"device", a->device},   {"batch", a->batch},      {"threads", a->threads},
+        {"head", a->head},       {"imgsz", a->imgsz >= 0}, {"option", a->options.count > 0},
+    };
+
+    return first_given(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* The same of all that a run keeps from its first start to its last resumption. */
+static const char *run_option(const struct args *a)
+{
+    const struct given rows[] = {
+        {"output", a->output},
+        {"mode", a->mode},
+        {"images", a->images},
+        {"annotations", a->annotations},
+        {"visit", a->visit},
+        {"warmup", a->warmup},
+        {"timeout", a->timeout},
+        {"budget", a->budget},
+        {"sweeps", a->sweeps >= 0},
+        {"restarts", a->restarts >= 0},
+        {"runs", a->runs >= 0},
+        {"seed", a->seed >= 0},
+        {"warmup-runs", a->warmup_runs >= 0},
+        {"rate", a->rate > 0},
+    };
+    const char *name = cell_option(a);
+
+    return name ? name : first_given(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+static void fill_defaults(struct args *a)
+{
+    a->runtime = a->runtime ? a->runtime : "onnxruntime";
+    a->layer = a->layer ? a->layer : "direct";
+    a->precision = a->precision ? a->precision : "fp32";
+    a->device = a->device ? a->device : "cpu";
+    a->batch = a->batch ? a->batch : "1";
+    a->threads = a->threads ? a->threads : "0";
+    a->head = a->head ? a->head : "raw";
+    a->imgsz = a->imgsz >= 0 ? a->imgsz : 0;
+}
 
 /* --- from the command line to a study
  * --------------------------------------------------------------- */
@@ -264,13 +330,17 @@ static enum tare_status apply_settings(const struct args *args, struct study *st
     return status;
 }
 
-static enum tare_status make_study(const struct args *args, const char *operand,
-                                   struct study *study, struct tare_err *err)
+static enum tare_status make_study(struct args *args, const char *operand, struct study *study,
+                                   struct tare_err *err)
 {
-    const char *dot = strrchr(operand, '.');
+    const char *dot = strrchr(operand, '.'), *given = cell_option(args);
     bool file = dot && strcmp(dot, ".json") == 0;
     enum tare_status status;
 
+    if (file && given)
+        return tare_fail(err, TARE_INVALID,
+                         "'--%s' is for a model, a study file names its cells itself", given);
+    fill_defaults(args);
     if (!file && !file_exists(operand))
         return tare_fail(err, TARE_ABSENT, "no file '%s'", operand);
     status = file ? study_load(operand, study, err) : matrix_study(args, operand, study, err);
@@ -386,6 +456,17 @@ static enum tare_status add_trust(struct store *store, int64_t run_id, struct pr
     return store_add_note(store, run_id, &note, err);
 }
 
+static bool holds_nothing(struct store *store)
+{
+    struct store_run *runs = NULL;
+    size_t count = 1;
+
+    if (store_runs(store, &runs, &count, NULL) != TARE_OK)
+        return false;
+    free(runs);
+    return count == 0;
+}
+
 static enum tare_status run_study(const struct args *args, struct study *study, const char *output,
                                   const char *command, struct sweeps_result *result,
                                   struct tare_err *err)
@@ -398,6 +479,7 @@ static enum tare_status run_study(const struct args *args, struct study *study, 
         .progress = show_progress,
         .progress_data = &progress,
     };
+    bool is_new = !file_exists(output);
     struct store *store = NULL;
     struct buf text = BUF_INIT;
     enum tare_status status = store_open(output, mode, &store, err);
@@ -416,7 +498,10 @@ static enum tare_status run_study(const struct args *args, struct study *study, 
     if (status == TARE_OK && wants_trust(args, study))
         status = add_trust(store, result->run_id, &progress, err);
     progress_end(&progress);
+    is_new = is_new && status != TARE_OK && store && holds_nothing(store);
     store_close(store);
+    if (is_new)
+        (void)unlink(output); /* no empty result file stays behind */
     buf_release(&text);
     return status;
 }
@@ -448,13 +533,7 @@ int cmd_bench(int argc, char **argv)
 {
     struct args args = {
         .trust = true,
-        .runtime = "onnxruntime",
-        .layer = "direct",
-        .precision = "fp32",
-        .device = "cpu",
-        .batch = "1",
-        .threads = "0",
-        .head = "raw",
+        .imgsz = -1,
         .sweeps = -1,
         .restarts = -1,
         .runs = -1,
@@ -483,7 +562,10 @@ int cmd_bench(int argc, char **argv)
         return command_usage(argv[0], "need one study or model, or --resume, got %zu",
                              parsed.operand_count);
     }
-    if (!args.resume)
+    if (args.resume && run_option(&args))
+        status = tare_fail(&err, TARE_INVALID, "'--%s' can't change a run that has begun",
+                           run_option(&args));
+    else if (!args.resume)
         status = make_study(&args, parsed.operands[0], &study, &err);
     if (status == TARE_OK)
         status = run_study(&args, &study, output, buf_text(&command), &result, &err);

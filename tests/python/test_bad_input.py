@@ -330,6 +330,34 @@ def test_a_result_file_that_is_none_is_left_alone(tare, tmp_path):
     assert result.read_text() == "my diary\n" * 1000
 
 
+def test_options_that_could_do_nothing_are_refused(tare, tmp_path):
+    path = study(tmp_path, {"a": {}})
+    for arguments, said in (((path, "--threads", 2), "'--threads' is for a model"),
+                            (("--resume", tmp_path / "r.db", "-s", 2), "'--sweeps' can't change")):
+        done = tare("bench", *arguments)
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert not (tmp_path / "r.db").exists()
+
+
+def test_no_empty_result_file_is_left_behind(tare, tmp_path):
+    result = tmp_path / "r.db"
+    (tmp_path / "empty").mkdir()
+    one_line(tare("bench", study(tmp_path, {"a": {}}), "-o", result, "-i", tmp_path / "empty"),
+             "empty")
+    assert not result.exists()
+
+
+def test_two_checkpoints_of_one_name_are_not_mixed_up(tare, tmp_path):
+    for name in "a", "b":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m.pt").write_bytes((DATA / "yolov8n.pt").read_bytes())
+    path = tmp_path / "study.json"
+    path.write_text(json.dumps({"cells": [{"name": "a", "model": "a/m.pt"},
+                                          {"name": "b", "model": "b/m.pt", "threads": 2}]}))
+    done = tare("bench", path, "-o", tmp_path / "r.db")
+    assert done.returncode == 2 and "rename one" in done.stderr, done.stderr
+
+
 def test_no_worker_is_left_behind(tare, tmp_path):
     """Whatever ends the program, its workers end too."""
     mark = f"left-behind-{os.getpid()}"
