@@ -25,7 +25,7 @@ struct args {
     int64_t sweeps, restarts, runs, warmup_runs, seed, imgsz;
     const char *visit, *warmup, *timeout, *budget, *resume;
     double rate;
-    bool quiet, json, trust;
+    bool quiet, json, trust, ledger;
 };
 
 #define TRUST_SWEEPS 10 /* some seconds, whatever the study */
@@ -81,6 +81,9 @@ static const struct option_info table[] = {
     {OPTION_FLAG, "trust", 0, NULL,
      "measure the harness against itself too; --no-trust leaves it out", "yes", NULL, 0, 0,
      AT(trust)},
+    {OPTION_FLAG, "ledger", 0, NULL,
+     "print the ledger at the end; --no-ledger leaves it to tare report", "yes", NULL, 0, 0,
+     AT(ledger)},
     {OPTION_FLAG, "quiet", 'q', NULL, "no progress", NULL, NULL, 0, 0, AT(quiet)},
     {OPTION_FLAG, "json", 0, NULL, "the ledger as JSON", NULL, NULL, 0, 0, AT(json)},
     {0},
@@ -520,12 +523,15 @@ static int finish(const struct args *args, char *output, enum tare_status status
         return command_fail("bench", err);
     if (status != TARE_OK)
         (void)fprintf(stderr, "tare bench: %s\n", err->text);
-    if (bench_print_ledger(output, args->json) != EXIT_OK || status != TARE_OK)
+    if (args->ledger && bench_print_ledger(output, args->json) != EXIT_OK)
+        return EXIT_FAILED;
+    if (status != TARE_OK)
         return EXIT_FAILED;
     (void)fprintf(stderr, "\nresults: %s (%.0f s, %.0f %% of it in visits)\n", output,
                   (double)result->wall_ns / 1e9,
                   result->wall_ns ? 100.0 * (double)result->visit_ns / (double)result->wall_ns : 0);
-    (void)fprintf(stderr, "next:    tare report %s -o report.html\n", output);
+    if (args->ledger)
+        (void)fprintf(stderr, "next:    tare report %s -o report.html\n", output);
     return result->failed ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -533,6 +539,7 @@ int cmd_bench(int argc, char **argv)
 {
     struct args args = {
         .trust = true,
+        .ledger = true,
         .imgsz = -1,
         .sweeps = -1,
         .restarts = -1,
