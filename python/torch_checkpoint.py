@@ -8,7 +8,8 @@ Any name that is not known is refused by UnknownGlobal, before anything is made 
     checkpoint = read_checkpoint("yolov8n.pt")
     model = checkpoint["ema"] or checkpoint["model"]     # a Module: .kind, .attributes, .children
 
-Limits: the zip form of torch.save (PyTorch 1.6 and later), little endian, dense tensors.
+Limits: the zip form of torch.save (PyTorch 1.6 and later), little endian, dense tensors. A file
+with compressed entries is refused, so that its own size bounds what it can fill.
 """
 import collections
 import pickle
@@ -144,6 +145,8 @@ class _Unpickler(pickle.Unpickler):
 def read_checkpoint(path):
     """The checkpoint's dictionary. Its modules are Module records, its tensors torch tensors."""
     with zipfile.ZipFile(path) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise ValueError(f"{path}: a compressed entry, which torch.save does not write")
         pickles = [n for n in archive.namelist() if n.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise ValueError(f"{path}: {len(pickles)} entries named data.pkl, need 1")
