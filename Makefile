@@ -83,8 +83,12 @@ $(BIN)/tare: $(CMD_OBJECTS) $(LIB) $(BUILD)/objects
 .PHONY: plugins
 plugins: $(PLUGINS:%=$(BIN)/plugins/%.so)
 
+# Files of another plugin that a plugin is made of too
+SHARED_torch := plugins/python/link.c plugins/python/python_session.c
+
 define plugin_rule
-$(BIN)/plugins/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/$(1)/*.c)) $(LIB)
+$(BIN)/plugins/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/$(1)/*.c) \
+		$(SHARED_$(1))) $(LIB)
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $$(SANITIZE) -shared -Wl,--exclude-libs,ALL -pthread $$(LDFLAGS) $$^ \
 		-ldl -lm -o $$@

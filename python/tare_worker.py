@@ -1,4 +1,4 @@
-"""The child process of the `python` backend: runs a model through a runtime's own Python binding.
+"""The child process of the plugins `python` and `torch`: a runtime's own Python binding.
 
     tare_worker.py            serves the parent on file descriptors 3 and 4
     tare_worker.py --probe    sends one JSON line with the versions found, importing nothing heavy
@@ -7,7 +7,8 @@ Descriptor 4 is memory shared with the parent: a header of 64 KiB, then the tens
 parent has put them. Descriptor 3 is a socket. What comes before the runs are JSON lines, one answer
 to each request:
 
-    {"cmd": "open", "model": ..., "threads": ..., "runtime": ..., "io_binding": ...}
+    {"cmd": "open", "model": ..., "precision": ..., "threads": ..., "batch": ..., "runtime": ...}
+                            and the plugin's options, each under its name
     {"cmd": "bind", "inputs": [...], "outputs": [...]}     a tensor: name, dtype, shape, offset,
                                                            bytes; offset null: shape not known yet
 
@@ -30,6 +31,8 @@ import sys
 import time
 import traceback
 
+from worker_refused import Refused
+
 CHANNEL = 3
 SHARED = 4
 HEADER_BYTES = 65536
@@ -47,14 +50,6 @@ NUMPY = {
     "INT32": "int32", "INT64": "int64", "UINT8": "uint8", "UINT16": "uint16",
     "UINT32": "uint32", "UINT64": "uint64", "BOOL": "bool",
 }
-
-
-class Refused(Exception):
-    """An error with the status that the parent is to give: "absent", "baddata", "unsupported"."""
-
-    def __init__(self, status, text):
-        super().__init__(text)
-        self.status = status
 
 
 class OnnxRuntime:
@@ -128,7 +123,13 @@ class OnnxRuntime:
         return self.binding.copy_outputs_to_cpu(), elapsed
 
 
-RUNTIMES = {"onnxruntime": OnnxRuntime}
+def torch_runtime():
+    from worker_torch import Torch
+
+    return Torch()
+
+
+RUNTIMES = {"onnxruntime": OnnxRuntime, "torch": torch_runtime}
 
 
 def plain(error):
@@ -260,7 +261,7 @@ def probe():
     from importlib import metadata
 
     found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in ("onnxruntime", "onnxruntime-gpu", "numpy"):
+    for name in ("onnxruntime", "onnxruntime-gpu", "torch", "numpy"):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

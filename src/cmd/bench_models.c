@@ -83,7 +83,8 @@ static const struct study_cell *find_same(const struct study *study, size_t inde
     const struct study_cell *cell = &study->cells[index];
 
     for (size_t i = 0; i < index; i++)
-        if (strcmp(study->cells[i].model, cell->model) == 0 &&
+        if (!study_cell_opens_checkpoint(&study->cells[i]) &&
+            strcmp(study->cells[i].model, cell->model) == 0 &&
             strcmp(study->cells[i].head, cell->head) == 0 && study->cells[i].batch == cell->batch &&
             study->cells[i].size == cell->size)
             return &study->cells[i];
@@ -94,8 +95,13 @@ static enum tare_status resolve_cell(struct study *study, size_t index, const ch
                                      struct tare_err *err)
 {
     struct study_cell *cell = &study->cells[index];
-    const struct study_cell *same = find_same(study, index);
+    const struct study_cell *same;
 
+    if (study_cell_opens_checkpoint(cell)) {
+        memcpy(cell->model_path, cell->model, sizeof(cell->model_path));
+        return TARE_OK;
+    }
+    same = find_same(study, index);
     if (same || !is_checkpoint(cell->model)) {
         memcpy(cell->model_path, same ? same->model_path : cell->model, sizeof(cell->model_path));
         return TARE_OK;
@@ -111,7 +117,8 @@ enum tare_status bench_export_models(struct study *study, const char *models, co
     bool any = false;
 
     for (size_t i = 0; i < study->cell_count; i++)
-        any = any || is_checkpoint(study->cells[i].model);
+        any = any || (is_checkpoint(study->cells[i].model) &&
+                      !study_cell_opens_checkpoint(&study->cells[i]));
     if (any)
         status = models_folder(models, output, folder, sizeof(folder), err);
     for (size_t i = 0; i < study->cell_count && status == TARE_OK; i++)

@@ -8,8 +8,9 @@
 #include "measure/study.h"
 
 /*
- * Sets every cell's model_path: an .onnx file is taken as it is, a .pt is exported, once for each
- * head, size and batch, into `models` (NULL: a folder beside output).
+ * Sets every cell's model_path: an .onnx file is taken as it is, and so is a .pt by a runtime that
+ * opens checkpoints itself; any other .pt is exported, once for each head, size and batch, into
+ * `models` (NULL: a folder beside output).
  */
 enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
                                      struct tare_err *err);

@@ -132,6 +132,13 @@ static void put_cell(struct json_writer *w, const struct study *study,
     json_open_object(w, "options");
     if (strcmp(study_cell_plugin(cell), cell->runtime) != 0)
         json_put_text(w, "runtime", cell->runtime);
+    if (study_cell_opens_checkpoint(cell)) {
+        char side[16];
+
+        (void)snprintf(side, sizeof(side), "%d", cell->size ? cell->size : 640);
+        json_put_text(w, "imgsz", side);
+        json_put_text(w, "head", cell->head[0] ? cell->head : "raw");
+    }
     for (size_t i = 0; i < cell->option_count; i++)
         json_put_text(w, cell->options[i].name, cell->options[i].value);
     json_close_object(w);

@@ -63,6 +63,13 @@ const char *study_cell_plugin(const struct study_cell *cell)
     return strcmp(cell->layer, "direct") == 0 ? cell->runtime : cell->layer;
 }
 
+bool study_cell_opens_checkpoint(const struct study_cell *cell)
+{
+    const char *dot = strrchr(cell->model, '.');
+
+    return dot && strcmp(dot, ".pt") == 0 && strcmp(study_cell_plugin(cell), "torch") == 0;
+}
+
 /* --- keys ---------------------------------------------------------------------------------------
  */
 

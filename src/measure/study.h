@@ -54,7 +54,7 @@ struct study_cell {
     char key[256];  /* "yolov8n/fp32/onnxruntime/cpu/b1/t1/direct/raw": unique in the study */
     char name[128]; /* as the study calls it; the key if it does not */
     char model[FILE_MAX_PATH];      /* as the study says, .onnx or .pt */
-    char model_path[FILE_MAX_PATH]; /* the .onnx to open; whoever exports a .pt sets it */
+    char model_path[FILE_MAX_PATH]; /* the file to open; whoever exports a .pt sets it */
     char runtime[48];               /* "onnxruntime" */
     char layer[24];                 /* "direct", "python" */
     char precision[12];             /* "fp32" */
@@ -130,5 +130,9 @@ enum tare_status study_derive_lines(struct study *study, struct tare_err *err);
 
 /* The plugin that runs a cell: the runtime's own, or the layer's ("python"). */
 const char *study_cell_plugin(const struct study_cell *cell);
+
+/* Whether the cell's plugin opens the checkpoint itself (torch), so that nothing is exported and
+ * head and size are options of the plugin. */
+bool study_cell_opens_checkpoint(const struct study_cell *cell);
 
 #endif

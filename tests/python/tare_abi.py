@@ -91,14 +91,15 @@ class TareError(Exception):
 class Session:
     """A model on a plugin; run() takes and gives numpy arrays by name."""
 
-    def __init__(self, plugin, model, threads=1, batch=1, device="cpu", **options):
+    def __init__(self, plugin, model, threads=1, batch=1, device="cpu",
+                 precision="fp32", **options):
         library = c.CDLL(str(PLUGINS / f"{plugin}.so"))
         library.tare_backend_entry.restype = c.POINTER(Backend)
         self.backend = library.tare_backend_entry().contents
         values = (Option * max(1, len(options)))(
             *[Option(k.encode(), str(v).encode()) for k, v in options.items()])
-        opened = Open(os.fsencode(model) if model else None, device.encode(), b"fp32", threads,
-                      batch, values, len(options))
+        opened = Open(os.fsencode(model) if model else None, device.encode(), precision.encode(),
+                      threads, batch, values, len(options))
         self.handle = P()
         self.report = Report()
         self._check(self.backend.open, c.byref(opened), c.byref(self.handle),

@@ -1,0 +1,60 @@
+/*
+ * torch.c - PyTorch on a YOLOv8 checkpoint: the modules of python/yolov8_reference.py in a child
+ * process over shared memory, eager or compiled. Everything but the options is the python plugin's.
+ */
+#include "../python/python_session.h"
+
+static const struct tare_option_info torch_options[] = {
+    {"head", "which outputs: raw, or full with the decode", TARE_OPTION_CHOICE, "raw", 0, 0,
+     "raw|full"},
+    {"imgsz", "side of the square input, a multiple of 32", TARE_OPTION_INT, "640", 32, 8192, NULL},
+    {"compile", "torch.compile's mode; needs a C++ compiler", TARE_OPTION_CHOICE, "off", 0, 0,
+     "off|default|max-autotune"},
+    {"fuse", "fold batch normalisation into the convolutions", TARE_OPTION_BOOL, "1", 0, 1, NULL},
+    {"channels_last", "keep tensors as N, H, W, C in memory", TARE_OPTION_BOOL, "0", 0, 1, NULL},
+    {"autocast", "reach bf16 by torch.autocast instead of bf16 weights", TARE_OPTION_BOOL, "0", 0,
+     1, NULL},
+    {"python", "interpreter (default: found)", TARE_OPTION_TEXT, "", 0, 0, NULL},
+    {"timeout_s", "the longest that opening or a run may take", TARE_OPTION_INT, "300", 1, 86400,
+     NULL},
+    {0},
+};
+
+static enum tare_status torch_probe(char *note, size_t note_bytes, struct tare_err *err)
+{
+    static const struct python_package package = {"torch", NULL, "'tools/setup torch' or "};
+
+    return python_session_probe(&package, note, note_bytes, err);
+}
+
+static enum tare_status torch_open(const struct tare_open_options *options,
+                                   struct tare_session **session, struct tare_open_report *report,
+                                   struct tare_err *err)
+{
+    return python_session_open(options, torch_options, "torch", session, report, err);
+}
+
+TARE_EXPORT const struct tare_backend *tare_backend_entry(void);
+
+const struct tare_backend *tare_backend_entry(void)
+{
+    static const struct tare_backend backend = {
+        .abi_major = TARE_BACKEND_ABI_MAJOR,
+        .abi_minor = TARE_BACKEND_ABI_MINOR,
+        .struct_size = sizeof(struct tare_backend),
+        .capabilities = TARE_CAP_TIMING | TARE_CAP_PYTHON,
+        .name = "torch",
+        .summary = "PyTorch on a YOLOv8 checkpoint, eager or compiled, in a child process",
+        .options = torch_options,
+        .probe = torch_probe,
+        .open = torch_open,
+        .close = python_session_close,
+        .describe = python_session_describe,
+        .bind = python_session_bind,
+        .run = python_session_run,
+        .bound_shape = python_session_bound_shape,
+        .allocate = python_session_allocate,
+    };
+
+    return &backend;
+}

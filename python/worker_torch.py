@@ -1,0 +1,218 @@
+"""The `torch` runtime of tare_worker.py: YOLOv8 in PyTorch, straight from its checkpoint.
+
+The modules are those of yolov8_reference.py, filled from the checkpoint by torch_checkpoint.py: no
+code of the file's is run. Inputs and outputs are float32 whatever the model computes in, and boxes
+are always decoded in float32, since coordinates of hundreds of pixels do not fit into BF16.
+
+A run is timed around the one line that a user writes, under inference_mode: outputs = model(x);
+with channels_last that includes bringing the input into that order.
+"""
+import os
+import pickle
+import shutil
+import sys
+import sysconfig
+import time
+import zipfile
+
+from worker_refused import Refused
+
+GET_IT = ("'tools/setup torch' gets it, after saying how large it is (TORCH_INDEX=URL adds the "
+          "index of PyTorch's CPU builds); so does '{} -m pip install torch'")
+
+
+def import_torch():
+    try:
+        import torch
+    except ImportError as error:
+        raise Refused("absent", f"{sys.executable} cannot import torch ({error}): "
+                                + GET_IT.format(sys.executable)) from None
+    return torch
+
+
+class Torch:
+    """PyTorch on the CPU."""
+
+    def open(self, request):
+        torch = self.torch = import_torch()
+        threads = set_threads(torch, request["threads"])
+        dtype = choose_dtype(torch, request["precision"])
+        model = load_model(request["model"])
+        if request["fuse"]:
+            fuse(model)
+        graph = make_graph(model, request["head"], dtype, request["autocast"])
+        side = request["imgsz"]
+        if side % 32 != 0:
+            raise Refused("invalid", f"imgsz is {side}, need a multiple of 32")
+        self.format = torch.channels_last if request["channels_last"] else torch.contiguous_format
+        self.model = graph.to(memory_format=self.format)
+        shape = (request["batch"], 3, side, side)
+        outputs, precision = self.first_run(shape, model)
+        if request["compile"] != "off":
+            self.compile(request["compile"], shape)
+        names = ["output0"] if request["head"] == "full" else [
+            f"{kind}{int(stride)}" for stride in model.strides for kind in ("box", "cls")]
+        return {
+            "version": f"torch {torch.__version__}",
+            "provider": provider(torch, dtype, request["compile"]),
+            "precision": precision,
+            "threads": threads,
+            "inputs": [{"name": "images", "dtype": "FP32", "shape": list(shape)}],
+            "outputs": [{"name": name, "dtype": "FP32", "shape": list(output.shape)}
+                        for name, output in zip(names, outputs, strict=True)],
+        }
+
+    def first_run(self, shape, model):
+        """One run on zeros: the outputs, and the precision that the convolutions worked in."""
+        torch = self.torch
+        seen = set()
+        hooks = [module.register_forward_hook(lambda _, __, out: seen.add(str(out.dtype)))
+                 for module in model.modules() if isinstance(module, torch.nn.Conv2d)]
+        with torch.inference_mode():
+            outputs = self.model(self.zeros(shape))
+        for hook in hooks:
+            hook.remove()
+        names = {"torch.float32": "fp32", "torch.bfloat16": "bf16", "torch.float16": "fp16"}
+        return outputs, "+".join(sorted(names.get(dtype, dtype) for dtype in seen))
+
+    def zeros(self, shape):
+        return self.torch.zeros(shape).contiguous(memory_format=self.format)
+
+    def compile(self, mode, shape):
+        torch = self.torch
+        choose_compiler()
+        import torch._inductor.config
+
+        torch._inductor.config.compile_threads = 1  # no pool of processes beside what is measured
+        self.model = torch.compile(self.model, mode=mode, fullgraph=True, dynamic=False)
+        try:
+            with torch.inference_mode():
+                for _ in range(2):
+                    self.model(self.zeros(shape))
+        except Exception as error:  # whatever the compiler says, in its own many types
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            raise Refused("failed", "torch.compile failed: " + " ".join(lines[:3])) from error
+
+    def bind(self, inputs, outputs):
+        ((_, array),) = inputs
+        self.input = self.torch.from_numpy(array)
+
+    def run(self):
+        """Gives the results, and how long PyTorch took."""
+        with self.torch.inference_mode():
+            start = time.perf_counter_ns()
+            results = self.model(self.input.contiguous(memory_format=self.format))
+            elapsed = time.perf_counter_ns() - start
+        return [result.numpy() for result in results], elapsed
+
+
+def set_threads(torch, wanted):
+    """How many threads PyTorch says that it uses."""
+    torch.set_num_interop_threads(1)
+    if wanted > 0:
+        torch.set_num_threads(wanted)
+        if torch.get_num_threads() != wanted:
+            raise Refused("unsupported", f"PyTorch runs {torch.get_num_threads()} threads, "
+                                         f"not the {wanted} that it was told to")
+    return torch.get_num_threads()
+
+
+def choose_dtype(torch, precision):
+    torch.set_float32_matmul_precision("highest")  # no BF16 or TF32 in FP32's place
+    if precision == "fp16" and not torch.ops.mkldnn._is_mkldnn_fp16_supported():
+        raise Refused("unsupported", "this processor computes no FP16 in PyTorch (oneDNN needs "
+                                     "AVX-512 FP16): tensors would be FP16 and sums would not; "
+                                     "need fp32 or bf16")
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    if precision not in dtypes:
+        raise Refused("unsupported", f"the torch runtime has no '{precision}', need one of "
+                                     + ", ".join(dtypes))
+    return dtypes[precision]
+
+
+def provider(torch, dtype, mode):
+    """What executes the convolutions; "native" where oneDNN leaves a type to PyTorch's own code."""
+    onednn = torch.backends.mkldnn.is_available()
+    if dtype == torch.bfloat16:
+        onednn = onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    path = "oneDNN" if onednn else "native"
+    how = "eager" if mode == "off" else f"compile {mode}"
+    return f"cpu {how}, {path}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def load_model(path):
+    import torch_checkpoint
+    import yolov8_reference
+
+    if not os.path.exists(path):
+        raise Refused("absent", f"cannot load '{path}': no such file")
+    if not zipfile.is_zipfile(path):
+        raise Refused("baddata", f"cannot load '{path}': no checkpoint of torch.save, need the "
+                                 ".pt itself")
+    try:
+        return yolov8_reference.load(path)
+    except torch_checkpoint.UnknownGlobal as error:
+        raise Refused("baddata", f"cannot load '{path}': {error}; nothing of it was run") from None
+    except (pickle.UnpicklingError, zipfile.BadZipFile, ValueError, KeyError, IndexError,
+            AttributeError, TypeError, RuntimeError, EOFError, OSError, MemoryError,
+            OverflowError, RecursionError, NotImplementedError, UnicodeError) as error:
+        text = str(error) or type(error).__name__
+        raise Refused("baddata", f"cannot load '{path}': no YOLOv8 detector: {text}") from None
+
+
+def fuse(model):
+    """Folds each batch normalisation into the convolution before it."""
+    from torch.nn import Identity
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    from yolov8_reference import Conv
+
+    for module in model.modules():
+        if isinstance(module, Conv) and not isinstance(module.bn, Identity):
+            module.conv = fuse_conv_bn_eval(module.conv, module.bn)
+            module.bn = Identity()
+
+
+def make_graph(model, head, dtype, autocast):
+    """The module that is run: float32 in, float32 out, what lies between in dtype."""
+    import torch
+
+    weights = torch.float32 if autocast else dtype
+    if dtype == torch.float32 and autocast:
+        raise Refused("invalid", "autocast has nothing to do in fp32, need precision bf16")
+
+    class Graph(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model.to(weights)
+            model.head.bin_values = model.head.bin_values.float()
+
+        def forward(self, x):
+            if autocast:
+                with torch.autocast("cpu", dtype=dtype):
+                    boxes, classes = self.model.raw(x)
+            else:
+                boxes, classes = self.model.raw(x.to(weights))
+            levels = [(b.float(), c.float()) for b, c in zip(boxes, classes)]
+            if head == "raw":
+                return tuple(tensor for level in levels for tensor in level)
+            decode = self.model.head.decode
+            return (torch.cat([decode(*level, stride)
+                               for level, stride in zip(levels, self.model.strides)], dim=2),)
+
+    return Graph().eval()
+
+
+def choose_compiler():
+    """torch.compile translates C++ that includes Python's header: both must be there."""
+    compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
+    found = [name for name in compilers if shutil.which(name)]
+    if not found:
+        raise Refused("absent", "torch.compile needs a C++ compiler and there is no "
+                                f"{' or '.join(compilers)}: install g++ or set CXX, or use "
+                                "compile=off")
+    header = os.path.join(sysconfig.get_paths()["include"], "Python.h")
+    if not os.path.exists(header):
+        raise Refused("absent", f"torch.compile needs Python's header and there is no '{header}': "
+                                "install python3-dev, or use compile=off")
+    os.environ["CXX"] = found[0]  # PyTorch would look for g++ alone
