@@ -13,6 +13,7 @@
 #include "backend/registry.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "base/process.h"
 #include "base/stop.h"
 
@@ -102,6 +103,7 @@ static enum tare_status hear(struct process *child, int fd, const char *path, in
         (void)snprintf(look->text, sizeof(look->text), "cannot load or probe '%.300s': %s", path,
                        end);
     look->text[sizeof(look->text) - 1] = '\0';
+    printable_line(look->text);
     return TARE_OK;
 }
 

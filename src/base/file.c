@@ -28,7 +28,7 @@ enum tare_status file_map(const char *path, size_t max, struct file_map *map, st
     int fd;
 
     *map = (struct file_map){NULL, 0};
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
     if (fd < 0)
         return fail_errno(err, "open", path);
     if (fstat(fd, &info) != 0) {

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/printable.h"
+
 static enum log_level current_level = LOG_INFO;
 
 void log_set_level(enum log_level level)
@@ -22,6 +24,7 @@ __attribute__((format(printf, 2, 0))) static void write_line(const char *prefix,
 
     if (vsnprintf(line, sizeof(line), format, args) < 0)
         return;
+    printable_line(line);                          /* it may hold the last words of a process */
     (void)fprintf(stderr, "%s%s\n", prefix, line); /* nowhere left to report a failure to */
 }
 

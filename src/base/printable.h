@@ -8,4 +8,8 @@
 /* Puts '?' in place of each byte that is not printable ASCII. */
 void printable(char *text);
 
+/* Puts '?' in place of control characters only (C0, DEL, and C1 in UTF-8): names in any language
+ * stay as they are. */
+void printable_line(char *text);
+
 #endif

@@ -165,7 +165,7 @@ static void fill_defaults(struct args *a)
 /* --- from the command line to a study
  * --------------------------------------------------------------- */
 
-/* The index-th part of "a,b,c"; false past the end. */
+/* The index-th part of "a,b,c"; false past the end, or if it does not fit. */
 static bool list_part(const char *list, size_t index, char *out, size_t bytes)
 {
     const char *start = list;
@@ -176,8 +176,7 @@ static bool list_part(const char *list, size_t index, char *out, size_t bytes)
             return false;
         start++;
     }
-    (void)snprintf(out, bytes, "%.*s", (int)strcspn(start, ","), start);
-    return true;
+    return snprintf(out, bytes, "%.*s", (int)strcspn(start, ","), start) < (int)bytes;
 }
 
 static size_t list_count(const char *list)
@@ -252,7 +251,9 @@ static enum tare_status add_point(const struct args *args, const char *model, si
     for (size_t k = sizeof(parts) / sizeof(parts[0]); k-- > 0;) {
         size_t count = list_count(parts[k].list);
 
-        (void)list_part(parts[k].list, point % count, parts[k].out, parts[k].bytes);
+        if (!list_part(parts[k].list, point % count, parts[k].out, parts[k].bytes))
+            return tare_fail(err, TARE_INVALID, "a word of '%.100s' has more than %zu bytes",
+                             parts[k].list, parts[k].bytes - 1);
         point /= count;
     }
     if (!is_checkpoint(model))
@@ -296,6 +297,17 @@ static enum tare_status set_duration(const char *what, const char *text, int64_t
     return TARE_OK;
 }
 
+static enum tare_status set_path(const char *what, const char *path, char *out, size_t bytes,
+                                 struct tare_err *err)
+{
+    int length = snprintf(out, bytes, "%s", path);
+
+    return length >= 0 && (size_t)length < bytes
+               ? TARE_OK
+               : tare_fail(err, TARE_INVALID, "'--%s' has %d bytes, at most %zu are allowed", what,
+                           length, bytes - 1);
+}
+
 /* What was given on the command line wins over the study file; negative and NULL: not given. */
 static enum tare_status apply_settings(const struct args *args, struct study *study,
                                        struct tare_err *err)
@@ -313,14 +325,15 @@ static enum tare_status apply_settings(const struct args *args, struct study *st
     if (args->seed >= 0)
         study->seed = args->seed;
     if (args->images)
-        (void)snprintf(study->images, sizeof(study->images), "%s", args->images);
-    if (args->annotations)
-        (void)snprintf(study->annotations, sizeof(study->annotations), "%s", args->annotations);
+        status = set_path("images", args->images, study->images, sizeof(study->images), err);
+    if (args->annotations && status == TARE_OK)
+        status = set_path("annotations", args->annotations, study->annotations,
+                          sizeof(study->annotations), err);
     if (args->mode)
         study->paced = strcmp(args->mode, "paced") == 0;
     if (args->rate > 0 || (study->paced && study->rate_hz <= 0))
         study->rate_hz = args->rate > 0 ? args->rate : 30;
-    if (args->visit)
+    if (args->visit && status == TARE_OK)
         status = set_duration("visit", args->visit, &study->visit_ns, err);
     if (args->warmup && status == TARE_OK)
         status = set_duration("warmup", args->warmup, &study->warmup_ns, err);
@@ -522,7 +535,7 @@ static int finish(const struct args *args, char *output, enum tare_status status
     if (status != TARE_OK && result->run_id == 0)
         return command_fail("bench", err);
     if (status != TARE_OK)
-        (void)fprintf(stderr, "tare bench: %s\n", err->text);
+        (void)command_fail("bench", err);
     if (args->ledger && bench_print_ledger(output, args->json) != EXIT_OK)
         return EXIT_FAILED;
     if (status != TARE_OK)

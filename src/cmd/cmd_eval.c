@@ -8,6 +8,7 @@
 #include "accuracy/coco.h"
 #include "base/json_write.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/stop.h"
 #include "cmd/command.h"
 #include "cmd/eval_model.h"
@@ -183,12 +184,16 @@ static void put_interval(const struct coco_interval *interval, size_t pictures)
 static void print_classes(const struct coco_dataset *dataset, const struct coco_result *result,
                           const struct coco_result *against)
 {
+    char name[200];
+
     (void)printf("\n%-20s  %8s  %8s  %8s  %8s  %8s%s\n", "class", "boxes", "AP", "AP50", "AP75",
                  "AR 100", against ? "  against" : "");
     for (size_t k = 0; k < result->class_count; k++) {
         const struct coco_class_result *class = &result->classes[k];
 
-        (void)printf("%-20s  %8zu", coco_category(dataset, k)->name, class->boxes);
+        (void)snprintf(name, sizeof(name), "%s", coco_category(dataset, k)->name);
+        printable_line(name);
+        (void)printf("%-20s  %8zu", name, class->boxes);
         put_figure(class->ap);
         put_figure(class->ap50);
         put_figure(class->ap75);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/printable.h"
+
 bool command_parse(const struct option_info *table, const struct options_usage *usage, int argc,
                    char **argv, void *args, struct options_result *result, int *exit_code)
 {
@@ -22,22 +24,11 @@ bool command_parse(const struct option_info *table, const struct options_usage *
     return true;
 }
 
-/* A message may quote a file that nobody vouches for: its bytes must not steer the terminal. */
-static void replace_controls(char *text)
-{
-    for (; *text; text++) {
-        unsigned char byte = (unsigned char)*text;
-
-        if (byte < 0x20 || byte == 0x7f)
-            *text = '?';
-    }
-}
-
 int command_fail(const char *name, const struct tare_err *err)
 {
     struct tare_err shown = *err;
 
-    replace_controls(shown.text);
+    printable_line(shown.text); /* it may quote a file that nobody vouches for */
     (void)fprintf(stderr, "tare %s: %s\n", name, shown.text[0] ? shown.text : "failed");
     return err->status == TARE_INVALID ? EXIT_USAGE : EXIT_FAILED;
 }

@@ -2,11 +2,13 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/options.h"
+#include "base/printable.h"
 
 static void buf_grows_and_keeps_its_limit(void)
 {
@@ -172,10 +174,20 @@ static void sha256_matches_its_standard(void)
     (void)unlink(path);
 }
 
+static void control_characters_do_not_get_through(void)
+{
+    char text[] = "a\033[2J\n\x7f \xc2\x9b"
+                  "31m \xc3\xa4\xe4\xb8\xad";
+
+    printable_line(text);
+    CHECK_TEXT(text, "a?[2J?? ??31m \xc3\xa4\xe4\xb8\xad");
+}
+
 static void files_fail_clearly(void)
 {
     struct tare_err failure = TARE_ERR_INIT;
     struct file_map map;
+    char path[64];
 
     CHECK(file_map("/nonexistent/x", 100, &map, &failure) == TARE_ABSENT);
     CHECK_TEXT(failure.text, "cannot open '/nonexistent/x': No such file or directory");
@@ -183,6 +195,11 @@ static void files_fail_clearly(void)
     CHECK(file_map("/proc/self/exe", 10, &map, &failure) == TARE_LIMIT);
     tare_err_clear(&failure);
     CHECK(file_map("/tmp", 10, &map, &failure) == TARE_IO);
+    tare_err_clear(&failure);
+    (void)snprintf(path, sizeof(path), "/tmp/tare-test-pipe-%d", (int)getpid());
+    CHECK(mkfifo(path, 0600) == 0);
+    CHECK(file_map(path, 10, &map, &failure) == TARE_IO);
+    CHECK(unlink(path) == 0);
     tare_err_clear(&failure);
     CHECK(file_write("/dev/full", "x", 1, &failure) == TARE_IO);
     CHECK(strstr(failure.text, "No space left") != NULL);
@@ -199,6 +216,7 @@ int main(int argc, char **argv)
         {"wrong_options_are_named", wrong_options_are_named},
         {"durations_have_units", durations_have_units},
         {"sha256_matches_its_standard", sha256_matches_its_standard},
+        {"control_characters_do_not_get_through", control_characters_do_not_get_through},
         {"files_fail_clearly", files_fail_clearly},
         {NULL, NULL},
     };
