@@ -22,6 +22,7 @@ struct command {
 
 static const struct command commands[] = {
     {"bench", cmd_bench, NEED_STOP, "weigh every cell of a study: latency, accuracy, taxes, gains"},
+    {"diff", cmd_diff, 0, "say what became slower or faster between two runs"},
     {"doctor", cmd_doctor, 0, "say what this machine can measure, and what is missing"},
     {"export", cmd_export, 0, "turn a YOLOv8 checkpoint into an ONNX model"},
     {"predict", cmd_predict, 0, "show what a model sees in a picture"},

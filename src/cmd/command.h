@@ -38,6 +38,7 @@ int command_usage(const char *name, const char *format, ...) __attribute__((form
 int command_finish(const char *name, int exit_code);
 
 int cmd_bench(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_export(int argc, char **argv);
