@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "measure/ledger_inner.h"
+#include "measure/study.h"
 
 const struct ledger_times *ledger_times(const struct ledger_cell *cell)
 {
@@ -186,6 +187,16 @@ static void make_labels(struct ledger *ledger)
 
 /* --- assembling --- */
 
+/* No study has more, and what follows takes memory for each pair of a line and a sweep. */
+static enum tare_status check_count(const struct store *store, const char *what, size_t count,
+                                    size_t max, struct tare_err *err)
+{
+    if (count <= max)
+        return TARE_OK;
+    return tare_fail(err, TARE_LIMIT, "a run in '%s' has %zu %s, at most %zu are read",
+                     store_path(store), count, what, max);
+}
+
 static enum tare_status read_cells(struct store *store, struct ledger *ledger,
                                    struct ledger_visits **visits, struct tare_err *err)
 {
@@ -193,6 +204,8 @@ static enum tare_status read_cells(struct store *store, struct ledger *ledger,
     size_t count = 0;
     enum tare_status status = store_cells(store, ledger->run.id, &rows, &count, err);
 
+    if (status == TARE_OK)
+        status = check_count(store, "cells", count, STUDY_MAX_CELLS, err);
     ledger->cells = calloc(count + 1, sizeof(*ledger->cells));
     *visits = calloc(count + 1, sizeof(**visits));
     if (status == TARE_OK && (!ledger->cells || !*visits))
@@ -227,6 +240,8 @@ static enum tare_status read_lines(struct store *store, struct ledger *ledger, s
     size_t count = 0;
     enum tare_status status = store_lines(store, ledger->run.id, &rows, &count, err);
 
+    if (status == TARE_OK)
+        status = check_count(store, "lines", count, STUDY_MAX_LINES, err);
     ledger->lines = calloc(count + 1, sizeof(*ledger->lines));
     if (status == TARE_OK && !ledger->lines)
         status = tare_fail(err, TARE_NOMEM, "out of memory while making the ledger");

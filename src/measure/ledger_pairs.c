@@ -8,7 +8,7 @@
 #include "measure/ledger_inner.h"
 #include "stats/paired.h"
 
-#define MAX_SWEEPS ((size_t)1 << 16)
+#define MAX_SWEEPS ((size_t)100000) /* as a study may have */
 
 /* What is worked on: rows of pairs, columns of sweeps. */
 struct table {
@@ -77,7 +77,9 @@ static void fill_pair(struct table *table, const struct ledger_visits *visits,
             continue;
         logs[s] = log(cell->median_ns / baseline->median_ns);
         absolutes[s] = cell->median_ns - baseline->median_ns;
-        table->clusters[s] = cell->restart * 1000003 + baseline->restart;
+        /* unsigned: a file may claim any ordinal, and only equality matters */
+        table->clusters[s] =
+            (int64_t)((uint64_t)cell->restart * 1000003 + (uint64_t)baseline->restart);
     }
     table->ratios[index] = paired_mean(logs, table->clusters, table->sweep_count);
     table->differences[index] = paired_mean(absolutes, table->clusters, table->sweep_count);

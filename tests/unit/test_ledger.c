@@ -11,6 +11,7 @@
 
 #define SWEEPS  6
 #define SAMPLES 5
+#define LINES   512 /* STUDY_MAX_LINES */
 
 static char path[64];
 
@@ -188,6 +189,29 @@ static void same_file_gives_the_same_ledger(void)
     finish(&study);
 }
 
+static void more_lines_than_a_study_has_are_refused(void)
+{
+    const struct ledger_options options = {.ap_resamples = -1};
+    struct tare_err failure = TARE_ERR_INIT;
+    struct ledger ledger;
+    struct study study;
+
+    fill(&study);
+    CHECK_OK(store_begin(study.store, err));
+    for (int64_t i = 2; i <= LINES; i++) {
+        const struct store_line line = {.ordinal = i,
+                                        .name = "one more",
+                                        .cell_id = study.cells[0],
+                                        .baseline_id = study.cells[1]};
+
+        CHECK_OK(store_add_line(study.store, study.run, &line, NULL, err));
+    }
+    CHECK_OK(store_commit(study.store, err));
+    CHECK(ledger_build(study.store, &options, &ledger, &failure) == TARE_LIMIT);
+    store_close(study.store);
+    (void)unlink(path);
+}
+
 static void asks_for_a_run_that_is_there(void)
 {
     struct ledger_options options = {.run_id = 99};
@@ -215,6 +239,7 @@ int main(int argc, char **argv)
         {"tail_claims_no_more_than_the_samples_bear", tail_claims_no_more_than_the_samples_bear},
         {"decision_names_the_fastest_and_its_doubts", decision_names_the_fastest_and_its_doubts},
         {"same_file_gives_the_same_ledger", same_file_gives_the_same_ledger},
+        {"more_lines_than_a_study_has_are_refused", more_lines_than_a_study_has_are_refused},
         {"asks_for_a_run_that_is_there", asks_for_a_run_that_is_there},
         {NULL, NULL},
     };
