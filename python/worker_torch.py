@@ -131,13 +131,11 @@ def choose_dtype(torch, precision):
 
 
 def provider(torch, dtype, mode):
-    """What executes the convolutions; "native" where oneDNN leaves a type to PyTorch's own code."""
+    """What computes the convolutions: "native" where oneDNN leaves a type to PyTorch's own code."""
     onednn = torch.backends.mkldnn.is_available()
     if dtype == torch.bfloat16:
         onednn = onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    path = "oneDNN" if onednn else "native"
-    how = "eager" if mode == "off" else f"compile {mode}"
-    return f"cpu {how}, {path}, {torch.backends.cpu.get_cpu_capability()}"
+    return ("" if mode == "off" else "inductor, ") + ("oneDNN" if onednn else "native")
 
 
 def load_model(path):
