@@ -42,7 +42,7 @@ const struct tare_backend *tare_backend_entry(void)
         .abi_major = TARE_BACKEND_ABI_MAJOR,
         .abi_minor = TARE_BACKEND_ABI_MINOR,
         .struct_size = sizeof(struct tare_backend),
-        .capabilities = TARE_CAP_TIMING | TARE_CAP_PYTHON,
+        .capabilities = TARE_CAP_TIMING | TARE_CAP_PYTHON | TARE_CAP_CONVERTS,
         .name = "torch",
         .summary = "PyTorch on a YOLOv8 checkpoint, eager or compiled, in a child process",
         .options = torch_options,

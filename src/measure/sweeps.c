@@ -48,9 +48,9 @@ static enum tare_status end_cell(struct sweeps *s, size_t i, const struct tare_e
                                  struct tare_err *err)
 {
     struct cell_state *cell = &s->cells[i];
-    enum store_cell_state state = failure->status == TARE_ABSENT && !cell->opened_once
-                                      ? STORE_CELL_SKIPPED
-                                      : STORE_CELL_FAILED;
+    bool impossible = failure->status == TARE_ABSENT || failure->status == TARE_UNSUPPORTED;
+    enum store_cell_state state =
+        impossible && !cell->opened_once ? STORE_CELL_SKIPPED : STORE_CELL_FAILED;
 
     if (failure->status == TARE_STOPPED)
         return tare_fail(err, TARE_STOPPED, "stopped");

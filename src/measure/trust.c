@@ -162,9 +162,15 @@ void trust_describe(const struct trust_result *result, char *text, size_t text_b
             (void)snprintf(found + used, sizeof(found) - used, "%s%.0f %%", used ? ", " : "",
                            100 * result->planted[i].planted);
     }
-    (void)snprintf(text, text_bytes,
-                   "a slow-down of %.1f %% or more can be seen in %lld sweeps; planted and found: "
-                   "%s; identical cells called different: %zu of %d",
-                   100 * result->detectable, (long long)result->sweeps, found[0] ? found : "none",
-                   result->false_alarms, TRUST_PAIRS);
+    if (!(result->detectable < 1))
+        (void)snprintf(text, text_bytes,
+                       "too noisy, or too few sweeps (%lld), to tell differences under 100 %%",
+                       (long long)result->sweeps);
+    else
+        (void)snprintf(
+            text, text_bytes,
+            "a slow-down of %.1f %% or more can be seen in %lld sweeps; planted and found: "
+            "%s; identical cells called different: %zu of %d",
+            100 * result->detectable, (long long)result->sweeps, found[0] ? found : "none",
+            result->false_alarms, TRUST_PAIRS);
 }

@@ -18,6 +18,8 @@
 #include "measure/loop.h"
 #include "measure/protocol.h"
 #include "measure/session_graph.h"
+#include "onnx/onnx_precision.h"
+#include "onnx/onnx_read.h"
 
 #define COMMAND_MAX ((size_t)1 << 20)  /* bytes of one command */
 #define PICTURE_MAX ((size_t)64 << 20) /* bytes of one JPEG file */
@@ -70,6 +72,30 @@ static enum tare_status answer_failure(struct worker *worker, const struct tare_
 /* --- open
  * -------------------------------------------------------------------------------------------- */
 
+/*
+ * A cell is named by what is executed. A runtime that runs a model as it is must be given one of
+ * the precision that the cell claims. A file that can't be read here is left to the runtime's own
+ * words.
+ */
+static enum tare_status check_precision(const struct worker *worker, const char *model_path,
+                                        const char *claimed, struct tare_err *err)
+{
+    uint32_t exempt = TARE_CAP_CONVERTS | TARE_CAP_NO_MODEL;
+    enum tare_status status = TARE_OK;
+    struct onnx_model model;
+
+    if (!model_path || backend_slots(worker->backend)->capabilities & exempt ||
+        onnx_read(model_path, &model, NULL) != TARE_OK)
+        return TARE_OK;
+    if (strcmp(onnx_precision(model.proto), claimed) != 0)
+        status = tare_fail(err, TARE_UNSUPPORTED,
+                           "'%s' is an %s model, and this runtime executes a model as it is; "
+                           "'%s' needs a file made for it",
+                           file_base_name(model_path), onnx_precision(model.proto), claimed);
+    onnx_model_release(&model);
+    return status;
+}
+
 static enum tare_status open_session(struct worker *worker, const struct json_value *command,
                                      struct tare_err *err)
 {
@@ -99,6 +125,8 @@ static enum tare_status open_session(struct worker *worker, const struct json_va
             (struct tare_option_value){json_key(given, i), json_text(json_at(given, i), "")};
     status =
         backend_acquire(json_text(json_get(command, "plugin"), ""), &worker->backend, NULL, 0, err);
+    if (status == TARE_OK)
+        status = check_precision(worker, open.model_path, open.precision, err);
     if (status == TARE_OK)
         status = backend_session_open(worker->backend, &open, &worker->session, err);
     return status;

@@ -1,0 +1,14 @@
+/*
+ * onnx_precision.h - which precision a graph was made for, by what is in it: "int8" if it has
+ * quantising operators, otherwise that of most of its weights' bytes: "fp16", "bf16" or "fp32".
+ * Threads: no shared state.
+ */
+#ifndef TARE_ONNX_ONNX_PRECISION_H
+#define TARE_ONNX_ONNX_PRECISION_H
+
+#include "onnx/onnx_model.h"
+
+/* Never NULL; "fp32" for a graph without weights. */
+const char *onnx_precision(const Onnx__ModelProto *proto);
+
+#endif
