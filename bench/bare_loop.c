@@ -49,7 +49,7 @@ static void bare_open(struct bare *bare, const char *model)
     struct tare_err err = TARE_ERR_INIT;
     const struct ort_api *api = &bare->api;
 
-    if (ort_api_load("", &bare->api, &err) != TARE_OK) {
+    if (ort_api_load("", ORT_BUILD_ORDINARY, &bare->api, &err) != TARE_OK) {
         (void)fprintf(stderr, "bare_loop: %s\n", err.text);
         exit(77);
     }

@@ -7,10 +7,13 @@
 static enum tare_status ort_probe(char *note, size_t note_bytes, struct tare_err *err)
 {
     struct ort_api api;
-    enum tare_status status = ort_api_load("", &api, err);
+    enum tare_status status = ort_api_load("", ORT_BUILD_ORDINARY, &api, err);
 
     if (status == TARE_OK)
-        (void)snprintf(note, note_bytes, "onnxruntime %s (C API %u)", api.release, api.version);
+        (void)snprintf(note, note_bytes, "onnxruntime %s (C API %u); provider openvino: %s",
+                       api.release, api.version,
+                       ort_api_is_there(ORT_BUILD_OPENVINO) ? "ok"
+                                                            : "absent, run 'tools/setup openvino'");
     return status;
 }
 

@@ -73,26 +73,45 @@ static const struct slot slots[] = {
     SLOT(140, get_bound_outputs),
     SLOT(141, clear_bound_inputs),
     SLOT(142, clear_bound_outputs),
+    SLOT(216, append_provider),
 };
 
-#define SLOT_HAS_SHAPE 390
+/* Since ORT_API_HAS_SHAPE */
+static const struct slot later_slots[] = {
+    SLOT(390, has_shape),
+    SLOT(407, get_assignment),
+    SLOT(408, get_subgraph_provider),
+};
+
+/* Where a build is looked for, by its number. */
+static const struct place {
+    const char *variable;
+    const char *pattern; /* below the installation's folder */
+    const char *absent;  /* what to do then */
+} places[] = {
+    {"TARE_ONNXRUNTIME",
+     ".deps/venv/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*",
+     "no ONNX Runtime on this machine: 'pip install onnxruntime' into .deps/venv, or set "
+     "TARE_ONNXRUNTIME to its libonnxruntime.so"},
+    {"TARE_ONNXRUNTIME_OPENVINO", ".deps/ort-openvino/onnxruntime/capi/libonnxruntime.so.*",
+     "no ONNX Runtime with the OpenVINO provider on this machine: run 'tools/setup openvino', or "
+     "set TARE_ONNXRUNTIME_OPENVINO to its libonnxruntime.so"},
+};
 
 static void copy_slot(const void *table, size_t index, void *field)
 {
     memcpy(field, (const char *)table + index * sizeof(void (*)(void)), sizeof(void (*)(void)));
 }
 
-/* The wheel's library in this installation's own Python environment. */
-static bool find_in_venv(char *path, size_t path_bytes)
+/* The library of the wheel in this installation. */
+static bool find_wheel(enum ort_build build, char *path, size_t path_bytes)
 {
     char home[FILE_MAX_PATH], pattern[FILE_MAX_PATH];
     glob_t found;
     bool hit;
 
     if (file_home(home, sizeof(home), NULL) != TARE_OK ||
-        file_join(pattern, sizeof(pattern), home,
-                  ".deps/venv/lib/python3*/site-packages/onnxruntime/capi/libonnxruntime.so.*",
-                  NULL) != TARE_OK)
+        file_join(pattern, sizeof(pattern), home, places[build].pattern, NULL) != TARE_OK)
         return false;
     hit = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 0 &&
           strlen(found.gl_pathv[0]) < path_bytes;
@@ -102,20 +121,45 @@ static bool find_in_venv(char *path, size_t path_bytes)
     return hit;
 }
 
-static enum tare_status find_library(const char *asked, struct ort_api *api, struct tare_err *err)
+static const char *variable_of(enum ort_build build)
 {
-    const char *variable = getenv("TARE_ONNXRUNTIME");
-    const char *named = asked[0] ? asked : variable && variable[0] ? variable : NULL;
+    const char *value = getenv(places[build].variable);
 
+    return value && value[0] ? value : NULL;
+}
+
+bool ort_api_is_there(enum ort_build build)
+{
+    const char *named = variable_of(build);
+    char path[FILE_MAX_PATH];
+
+    return named ? file_exists(named) : find_wheel(build, path, sizeof(path));
+}
+
+/* Loads what is named, or the wheel, or else what is on the system. */
+static enum tare_status load_library(const char *asked, enum ort_build build, struct ort_api *api,
+                                     void **handle, struct tare_err *err)
+{
+    const char *named = asked[0] ? asked : variable_of(build);
+
+    *handle = NULL;
     if (named) {
         if (!file_exists(named))
             return tare_fail(err, TARE_ABSENT, "no ONNX Runtime at '%s' (%s)", named,
-                             asked[0] ? "option library" : "TARE_ONNXRUNTIME");
+                             asked[0] ? "option library" : places[build].variable);
         (void)snprintf(api->library, sizeof(api->library), "%s", named);
-    } else if (!find_in_venv(api->library, sizeof(api->library))) {
+    } else if (!find_wheel(build, api->library, sizeof(api->library))) {
         (void)snprintf(api->library, sizeof(api->library), "libonnxruntime.so");
+        if (build == ORT_BUILD_ORDINARY)
+            *handle = dlopen(api->library, RTLD_NOW | RTLD_LOCAL);
+        if (!*handle && (build != ORT_BUILD_ORDINARY ||
+                         !find_wheel(ORT_BUILD_OPENVINO, api->library, sizeof(api->library))))
+            return tare_fail(err, TARE_ABSENT, "%s", places[build].absent);
     }
-    return TARE_OK;
+    if (!*handle)
+        *handle = dlopen(api->library, RTLD_NOW | RTLD_LOCAL);
+    return *handle ? TARE_OK
+                   : tare_fail(err, TARE_BROKEN, "cannot load ONNX Runtime: %s", dlerror());
 }
 
 /* Release 1.N offers API version N at most; asking for more makes the library print a complaint. */
@@ -150,12 +194,14 @@ static enum tare_status load_table(const struct ort_api_base *base, struct ort_a
     api->version = version + 1;
     for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
         copy_slot(table, slots[i].index, (char *)api + slots[i].offset);
-    if (api->version >= ORT_API_HAS_SHAPE)
-        copy_slot(table, SLOT_HAS_SHAPE, &api->has_shape);
+    for (size_t i = 0; i < sizeof(later_slots) / sizeof(later_slots[0]); i++)
+        if (api->version >= ORT_API_HAS_SHAPE)
+            copy_slot(table, later_slots[i].index, (char *)api + later_slots[i].offset);
     return TARE_OK;
 }
 
-enum tare_status ort_api_load(const char *library, struct ort_api *api, struct tare_err *err)
+enum tare_status ort_api_load(const char *library, enum ort_build build, struct ort_api *api,
+                              struct tare_err *err)
 {
     const struct ort_api_base *(*get_base)(void);
     const struct ort_api_base *base;
@@ -163,16 +209,9 @@ enum tare_status ort_api_load(const char *library, struct ort_api *api, struct t
     void *handle, *symbol;
 
     memset(api, 0, sizeof(*api));
-    status = find_library(library, api, err);
+    status = load_library(library, build, api, &handle, err);
     if (status != TARE_OK)
         return status;
-    handle = dlopen(api->library, RTLD_NOW | RTLD_LOCAL);
-    if (!handle && !strchr(api->library, '/'))
-        return tare_fail(err, TARE_ABSENT,
-                         "no ONNX Runtime on this machine: 'pip install onnxruntime' into "
-                         ".deps/venv, or set TARE_ONNXRUNTIME to its libonnxruntime.so");
-    if (!handle)
-        return tare_fail(err, TARE_BROKEN, "cannot load ONNX Runtime: %s", dlerror());
     symbol = dlsym(handle, "OrtGetApiBase");
     if (!symbol)
         return tare_fail(err, TARE_BROKEN, "'%s' is not ONNX Runtime: it has no OrtGetApiBase",

@@ -14,7 +14,7 @@
 #include "tare/backend.h"
 
 #define ORT_API_OLDEST    17
-#define ORT_API_HAS_SHAPE 24 /* the first version with has_shape */
+#define ORT_API_HAS_SHAPE 24 /* the first version with has_shape and get_assignment */
 
 /* Opaque to us, as they are to every user of the library. */
 struct ort_status;
@@ -28,6 +28,15 @@ struct ort_value;
 struct ort_type_info;
 struct ort_shape_info;
 struct ort_binding;
+struct ort_subgraph;
+
+/* Which build of the library: a machine may have both, and a process loads one. */
+enum ort_build {
+    ORT_BUILD_ORDINARY,
+    ORT_BUILD_OPENVINO, /* with the OpenVINO execution provider */
+};
+
+#define ORT_RECORD_ASSIGNMENT "session.record_ep_graph_assignment_info"
 
 /* Numbers that are part of the ABI. */
 enum {
@@ -107,7 +116,16 @@ struct ort_api {
                                     size_t *count);
     void (*clear_bound_inputs)(struct ort_binding *binding);
     void (*clear_bound_outputs)(struct ort_binding *binding);
+    /* count options of the provider, each a name and a value */
+    ort_result (*append_provider)(struct ort_session_options *options, const char *provider,
+                                  const char *const *names, const char *const *values,
+                                  size_t count);
     bool (*has_shape)(const struct ort_shape_info *info); /* NULL before ORT_API_HAS_SHAPE */
+    /* NULL before ORT_API_HAS_SHAPE. The subgraphs are the session's; it fails without the
+     * session's configuration entry ORT_RECORD_ASSIGNMENT. */
+    ort_result (*get_assignment)(const struct ort_session *session,
+                                 const struct ort_subgraph *const **subgraphs, size_t *count);
+    ort_result (*get_subgraph_provider)(const struct ort_subgraph *subgraph, const char **name);
 
     /* All of these accept NULL. */
     void (*release_env)(struct ort_env *env);
@@ -123,13 +141,18 @@ struct ort_api {
 };
 
 /*
- * Finds and loads the library: library if it is not "", else $TARE_ONNXRUNTIME, else the wheel in
- * this installation's .deps/venv, else the system's libonnxruntime.so. What is named and missing is
- * an error, not a reason to look further. Asks for the highest API version that the library offers.
- * TARE_ABSENT if there is none, TARE_BROKEN if it cannot be loaded, is no ONNX Runtime or is older
- * than ORT_API_OLDEST.
+ * Finds and loads a build of the library: library if it is not "", else the variable
+ * ($TARE_ONNXRUNTIME, $TARE_ONNXRUNTIME_OPENVINO), else the wheel in this installation's .deps
+ * (venv, ort-openvino), else, for ORT_BUILD_ORDINARY, the system's libonnxruntime.so or the other
+ * build, which does all that this one does. What is named and missing is an error, not a reason to
+ * look further. Asks for the highest API version that the library offers. TARE_ABSENT if there is
+ * none, TARE_BROKEN if it cannot be loaded, is no ONNX Runtime or is older than ORT_API_OLDEST.
  */
-enum tare_status ort_api_load(const char *library, struct ort_api *api, struct tare_err *err);
+enum tare_status ort_api_load(const char *library, enum ort_build build, struct ort_api *api,
+                              struct tare_err *err);
+
+/* Whether that build of the library is where it is looked for; loads nothing. */
+bool ort_api_is_there(enum ort_build build);
 
 /*
  * Turns a failed result into an error and releases it; TARE_OK for NULL. what says what was tried

@@ -12,7 +12,7 @@
 
 const struct tare_option_info ort_options[] = {
     {"library", "path of libonnxruntime.so (default: found)", TARE_OPTION_TEXT, "", 0, 0, NULL},
-    {"provider", "execution provider", TARE_OPTION_TEXT, "cpu", 0, 0, NULL},
+    {"provider", "execution provider: cpu, openvino", TARE_OPTION_TEXT, "cpu", 0, 0, NULL},
     {"spinning", "whether idle threads spin between runs", TARE_OPTION_CHOICE, "default", 0, 0,
      "default|off"},
     {"optimization", "graph optimisation level", TARE_OPTION_CHOICE, "all", 0, 0,
@@ -68,20 +68,6 @@ static int choice_number(const struct tare_open_options *options, const char *na
         if (strcmp(numbers[i].choice, value) == 0)
             return numbers[i].number;
     return 0;
-}
-
-static enum tare_status check_device(const struct tare_open_options *options, struct tare_err *err)
-{
-    const char *provider = tare_option_text(options, ort_options, "provider");
-
-    if (strcmp(provider, "cpu") != 0)
-        return tare_fail(err, TARE_UNSUPPORTED,
-                         "execution provider '%s' is not supported by this plugin, only cpu is",
-                         provider);
-    if (strcmp(options->device, "cpu") != 0)
-        return tare_fail(err, TARE_UNSUPPORTED, "provider cpu cannot use device '%s', need cpu",
-                         options->device);
-    return TARE_OK;
 }
 
 static enum tare_status configure(const struct ort_api *api,
@@ -243,6 +229,8 @@ static enum tare_status open_model(struct tare_session *session,
     if (status == TARE_OK)
         status = configure(api, options, settings, err);
     if (status == TARE_OK)
+        status = ort_add_provider(api, options, settings, err);
+    if (status == TARE_OK)
         status = load_model(session, options->model_path, settings, err);
     if (settings)
         api->release_session_options(settings);
@@ -273,8 +261,10 @@ static enum tare_status prepare(struct tare_session *session, struct tare_err *e
     return session->bound ? TARE_OK : tare_fail(err, TARE_NOMEM, "out of memory for the outputs");
 }
 
-static void fill_report(const struct tare_session *session, const struct tare_open_options *options,
-                        int64_t start_ns, int64_t rss_bytes, struct tare_open_report *report)
+static enum tare_status fill_report(const struct tare_session *session,
+                                    const struct tare_open_options *options, int64_t start_ns,
+                                    int64_t rss_bytes, struct tare_open_report *report,
+                                    struct tare_err *err)
 {
     int64_t peak = process_peak_rss_bytes(getpid());
 
@@ -283,9 +273,9 @@ static void fill_report(const struct tare_session *session, const struct tare_op
         peak >= 0 && rss_bytes >= 0 && peak >= rss_bytes ? peak - rss_bytes : -1;
     (void)snprintf(report->runtime_version, sizeof(report->runtime_version), "onnxruntime %s",
                    session->api.release);
-    (void)snprintf(report->provider, sizeof(report->provider), "CPUExecutionProvider");
     report->executed_precision[0] = '\0'; /* the library does not say what its kernels use */
     report->threads = options->threads;
+    return ort_read_provider(session, options, report->provider, sizeof(report->provider), err);
 }
 
 enum tare_status ort_open(const struct tare_open_options *options, struct tare_session **session,
@@ -296,7 +286,7 @@ enum tare_status ort_open(const struct tare_open_options *options, struct tare_s
     enum tare_status status;
 
     *session = NULL;
-    status = check_device(options, err);
+    status = ort_check_provider(options, err);
     if (status != TARE_OK)
         return status;
     if (!file_exists(options->model_path))
@@ -304,16 +294,18 @@ enum tare_status ort_open(const struct tare_open_options *options, struct tare_s
     opened = calloc(1, sizeof(*opened));
     if (!opened)
         return tare_fail(err, TARE_NOMEM, "out of memory for a session");
-    status = ort_api_load(tare_option_text(options, ort_options, "library"), &opened->api, err);
+    status = ort_api_load(tare_option_text(options, ort_options, "library"),
+                          ort_provider_build(options), &opened->api, err);
     if (status == TARE_OK)
         status = open_model(opened, options, err);
     if (status == TARE_OK)
         status = prepare(opened, err);
+    if (status == TARE_OK)
+        status = fill_report(opened, options, start_ns, rss_bytes, report, err);
     if (status != TARE_OK) {
         ort_close(opened);
         return status;
     }
-    fill_report(opened, options, start_ns, rss_bytes, report);
     *session = opened;
     return TARE_OK;
 }

@@ -1,7 +1,7 @@
 /*
  * ort_session.h - a model opened by ONNX Runtime on the CPU. Opening and describing are in
- * ort_session.c, binding and running in ort_run.c; the contract of every function is that of its
- * slot in tare/backend.h.
+ * ort_session.c, execution providers in ort_provider.c, binding and running in ort_run.c; the
+ * contract of every function is that of its slot in tare/backend.h.
  */
 #ifndef TARE_ORT_SESSION_H
 #define TARE_ORT_SESSION_H
@@ -38,6 +38,23 @@ struct tare_session {
 };
 
 extern const struct tare_option_info ort_options[];
+
+/* The execution provider that was asked for; TARE_UNSUPPORTED if it is none that can be had. */
+enum tare_status ort_check_provider(const struct tare_open_options *options, struct tare_err *err);
+enum ort_build ort_provider_build(const struct tare_open_options *options);
+
+/* Puts the provider, if it is not the CPU's own, into the options of a session to be made. */
+enum tare_status ort_add_provider(const struct ort_api *api,
+                                  const struct tare_open_options *options,
+                                  struct ort_session_options *to, struct tare_err *err);
+
+/*
+ * Writes the providers that the session's graph was really given to, "A+B" if several; fails if the
+ * one that was asked for got none of it.
+ */
+enum tare_status ort_read_provider(const struct tare_session *session,
+                                   const struct tare_open_options *options, char *text,
+                                   size_t text_bytes, struct tare_err *err);
 
 /* Element type of the ONNX format for a dtype, and back; 0 and TARE_DTYPE_NONE if there is none. */
 int ort_element_type(enum tare_dtype dtype);
