@@ -41,7 +41,7 @@ enum tare_capability {
     TARE_CAP_TIMING = 1 << 3,   /* run fills struct tare_timing */
     TARE_CAP_PYTHON = 1 << 4,   /* runs a Python interpreter: start-up takes seconds */
     TARE_CAP_NO_MODEL = 1 << 5, /* needs no model file; describe() answers from options */
-    TARE_CAP_CONVERTS = 1 << 6, /* executes another precision than the model's own when asked to */
+    TARE_CAP_CONVERTS = 1 << 6, /* executes another floating-point precision than the model's */
 };
 
 enum tare_option_kind {

@@ -22,6 +22,7 @@ const struct tare_backend *tare_backend_entry(void)
         .abi_major = TARE_BACKEND_ABI_MAJOR,
         .abi_minor = TARE_BACKEND_ABI_MINOR,
         .struct_size = sizeof(struct tare_backend),
+        .capabilities = TARE_CAP_CONVERTS,
         .name = "openvino",
         .summary = "OpenVINO through its C API, on the CPU",
         .options = vino_options,

@@ -72,26 +72,35 @@ static enum tare_status answer_failure(struct worker *worker, const struct tare_
 /* --- open
  * -------------------------------------------------------------------------------------------- */
 
+static bool is_int8(const char *precision)
+{
+    return strcmp(precision, "int8") == 0;
+}
+
 /*
  * A cell is named by what is executed. A runtime that runs a model as it is must be given one of
- * the precision that the cell claims. A file that can't be read here is left to the runtime's own
- * words.
+ * the precision that the cell claims; one that converts does so between floating-point precisions.
+ * A file that can't be read here is left to the runtime's own words.
  */
 static enum tare_status check_precision(const struct worker *worker, const char *model_path,
                                         const char *claimed, struct tare_err *err)
 {
-    uint32_t exempt = TARE_CAP_CONVERTS | TARE_CAP_NO_MODEL;
+    uint32_t capabilities = backend_slots(worker->backend)->capabilities;
     enum tare_status status = TARE_OK;
     struct onnx_model model;
+    const char *made_for;
+    bool converts;
 
-    if (!model_path || backend_slots(worker->backend)->capabilities & exempt ||
+    if (!model_path || capabilities & TARE_CAP_NO_MODEL ||
         onnx_read(model_path, &model, NULL) != TARE_OK)
         return TARE_OK;
-    if (strcmp(onnx_precision(model.proto), claimed) != 0)
+    made_for = onnx_precision(model.proto);
+    converts = capabilities & TARE_CAP_CONVERTS && !is_int8(made_for) && !is_int8(claimed);
+    if (!converts && strcmp(made_for, claimed) != 0)
         status = tare_fail(err, TARE_UNSUPPORTED,
                            "'%s' is an %s model, and this runtime executes a model as it is; "
                            "'%s' needs a file made for it",
-                           file_base_name(model_path), onnx_precision(model.proto), claimed);
+                           file_base_name(model_path), made_for, claimed);
     onnx_model_release(&model);
     return status;
 }

@@ -212,8 +212,10 @@ def test_a_study_measures_it_and_says_what_it_cannot(tare, tmp_path, model):
     rows = bench(tare, tmp_path, {"model": model, "cells": [
         {"name": "ours", "runtime": "openvino", "threads": 1},
         {"name": "half", "runtime": "openvino", "threads": 1, "precision": "fp16"},
+        {"name": "whole numbers", "runtime": "openvino", "threads": 1, "precision": "int8"},
         {"name": "gone", "runtime": "openvino", "options": {"library": "/nowhere.so"}}]})
     assert rows["ours"]["state"] == "ok" and rows["ours"]["executed_precision"] == "fp32"
     assert rows["half"]["executed_precision"] == "fp16" or (
         "OpenVINO executes fp16 as fp32" in rows["half"]["reason"])
+    assert "is an fp32 model" in rows["whole numbers"]["reason"]
     assert rows["gone"]["reason"].startswith("no OpenVINO at '/nowhere.so'")
