@@ -56,9 +56,6 @@ const struct option_info bench_options[] = {
      AT(seed)},
     {OPTION_TEXT, "models", 0, "DIR", "where exported models are kept", "beside the result file",
      NULL, 0, 0, AT(models)},
-    {OPTION_FLAG, "trust", 0, NULL,
-     "measure the harness against itself too; --no-trust leaves it out", "yes", NULL, 0, 0,
-     AT(trust)},
     {OPTION_FLAG, "ledger", 0, NULL,
      "print the ledger at the end; --no-ledger leaves it to tare report", "yes", NULL, 0, 0,
      AT(ledger)},
@@ -346,7 +343,6 @@ enum tare_status bench_make_study(struct bench_args *args, const char *operand, 
 void bench_args_init(struct bench_args *args)
 {
     *args = (struct bench_args){
-        .trust = true,
         .ledger = true,
         .imgsz = -1,
         .sweeps = -1,

@@ -13,9 +13,6 @@
 #include "cmd/progress.h"
 #include "cmd/version.h"
 #include "measure/sweeps.h"
-#include "measure/trust.h"
-
-#define TRUST_SWEEPS 10 /* some seconds, whatever the study */
 
 static void show_progress(const struct sweeps_progress *p, void *data)
 {
@@ -88,39 +85,6 @@ static enum tare_status load_interrupted(struct store *store, struct study *stud
     return status;
 }
 
-static void show_trust_progress(const struct sweeps_progress *p, void *data)
-{
-    progress_show(data, "measuring the harness against itself", p->share, p->left_ns);
-}
-
-/* Studies of the null backend are the harness against itself already. */
-static bool wants_trust(const struct bench_args *args, const struct study *study)
-{
-    bool real = false;
-
-    for (size_t i = 0; i < study->cell_count; i++)
-        real = real || strcmp(study->cells[i].runtime, "null") != 0;
-    return args->trust && real;
-}
-
-/* A verdict that could not be had is a note too, and never costs the results. */
-static enum tare_status add_trust(struct store *store, int64_t run_id, struct progress *progress,
-                                  struct tare_err *err)
-{
-    const struct trust_options options = {
-        .sweeps = TRUST_SWEEPS, .progress = show_trust_progress, .progress_data = progress};
-    struct tare_err failure = TARE_ERR_INIT;
-    struct trust_result result;
-    char text[400];
-    struct store_note note = {STORE_NOTE_TRUST, "this machine", text};
-
-    if (trust_run(&options, &result, &failure) == TARE_OK)
-        trust_describe(&result, text, sizeof(text));
-    else
-        (void)snprintf(text, sizeof(text), "not known: %.300s", failure.text);
-    return store_add_note(store, run_id, &note, err);
-}
-
 static bool holds_nothing(struct store *store)
 {
     struct store_run *runs = NULL;
@@ -160,8 +124,6 @@ static enum tare_status run_study(const struct bench_args *args, struct study *s
         status = buf_status(&text, "a study", err);
     if (status == TARE_OK)
         status = sweeps_run(study, store, &options, result, err);
-    if (status == TARE_OK && wants_trust(args, study))
-        status = add_trust(store, result->run_id, &progress, err);
     progress_end(&progress);
     is_new = is_new && status != TARE_OK && store && holds_nothing(store);
     store_close(store);

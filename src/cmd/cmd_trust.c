@@ -15,7 +15,7 @@ struct args {
 };
 
 static const struct option_info table[] = {
-    {OPTION_INT, "sweeps", 's', "N", "more sweeps see smaller differences", "20", NULL, 2, 10000,
+    {OPTION_INT, "sweeps", 's', "N", "more sweeps see smaller differences", "12", NULL, 2, 10000,
      offsetof(struct args, sweeps)},
     {OPTION_FLAG, "json", 0, NULL, "print JSON", NULL, NULL, 0, 0, offsetof(struct args, json)},
     {OPTION_FLAG, "quiet", 'q', NULL, "no progress", NULL, NULL, 0, 0,
@@ -96,7 +96,7 @@ static enum tare_status print_json(const struct trust_result *result, struct tar
 
 int cmd_trust(int argc, char **argv)
 {
-    struct args args = {.sweeps = 20};
+    struct args args = {.sweeps = 12};
     struct options_result parsed;
     struct tare_err err = TARE_ERR_INIT;
     struct trust_result result;

@@ -10,6 +10,7 @@
 #include "measure/ledger_inner.h"
 #include "stats/paired.h"
 #include "stats/quantile.h"
+#include "stats/student.h"
 
 #define MAX_NOTES       4096
 #define LAYOUT_RESTARTS 5    /* rule 10 */
@@ -272,6 +273,38 @@ static enum tare_status warn_of_run(struct ledger *ledger, struct tare_err *err)
     return status;
 }
 
+/*
+ * What this very run could see: the slow-down that a line, taken alone, would call significant in
+ * 95 % of tries, exp((t_0.975 + t_0.95) * standard error) - 1; its median and worst over the lines.
+ */
+static enum tare_status tell_detectable(struct ledger *ledger, struct tare_err *err)
+{
+    double *values = calloc(ledger->line_count + 1, sizeof(*values));
+    enum tare_status status = TARE_OK;
+    size_t count = 0;
+
+    if (!values)
+        return tare_fail(err, TARE_NOMEM, "out of memory while making the ledger");
+    for (size_t i = 0; i < ledger->line_count; i++) {
+        const struct ledger_line *line = &ledger->lines[i];
+        double df = (double)line->sweeps - 1;
+
+        if (line->verdict == LEDGER_NOT_MEASURED || df < 1)
+            continue;
+        values[count++] =
+            expm1((student_quantile(0.975, df) + student_quantile(0.95, df)) * line->log_error);
+    }
+    quantile_sort(values, count);
+    if (count > 0)
+        status = ledger_add_note(&ledger->trust, err, "this run",
+                                 "a line's slow-down is seen in 95 %% of tries from %.1f %% on "
+                                 "(median of %zu lines; the worst: %.1f %%)",
+                                 100 * quantile_sorted(values, count, 0.5), count,
+                                 100 * values[count - 1]);
+    free(values);
+    return status;
+}
+
 enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
                                    const struct ledger_visits *visits, struct tare_err *err)
 {
@@ -289,5 +322,7 @@ enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
         status = warn_of_lines(ledger, err);
     if (status == TARE_OK)
         status = warn_of_predecessors(ledger, visits, err);
+    if (status == TARE_OK)
+        status = tell_detectable(ledger, err);
     return status;
 }

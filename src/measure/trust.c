@@ -54,9 +54,9 @@ static enum tare_status make_study(const struct trust_options *options, struct s
 
     study_init(study);
     (void)snprintf(study->name, sizeof(study->name), "trust");
-    study->sweeps = options->sweeps ? options->sweeps : 20;
-    study->restarts = study->sweeps < 12 ? 2 : 5;
-    study->visit_ns = 30000000;
+    study->sweeps = options->sweeps ? options->sweeps : 12;
+    study->restarts = 2;
+    study->visit_ns = 150000000;
     study->warmup_ns = 50000000;
     for (int i = 0; i < 2 * TRUST_PAIRS && status == TARE_OK; i++) {
         (void)snprintf(name, sizeof(name), "same %d", i + 1);

@@ -39,7 +39,7 @@ struct trust_result {
 };
 
 struct trust_options {
-    int64_t sweeps;                                                       /* 0: 20 */
+    int64_t sweeps;                                                       /* 0: 12 */
     void (*progress)(const struct sweeps_progress *progress, void *data); /* may be NULL */
     void *progress_data;
 };
