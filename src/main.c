@@ -3,8 +3,10 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/stop.h"
 #include "cmd/command.h"
 #include "cmd/version.h"
@@ -59,6 +61,8 @@ int main(int argc, char **argv)
     const struct command *command;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a dead worker or a closed pipe is an error, not an end */
+    if (getenv("TARE_DEBUG"))
+        log_set_level(LOG_DEBUG);
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

@@ -13,7 +13,4 @@ void stop_install(void);
 /* True once the user asked to stop. Any thread. */
 bool stop_requested(void);
 
-/* Sets the flag by hand. */
-void stop_request(void);
-
 #endif
