@@ -34,6 +34,9 @@ class Torch:
     """PyTorch on the CPU."""
 
     def open(self, request):
+        if request.get("spinning") == "off":  # OpenMP reads these as its library is loaded
+            os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+            os.environ["KMP_BLOCKTIME"] = "0"
         torch = self.torch = import_torch()
         threads = set_threads(torch, request["threads"])
         dtype = choose_dtype(torch, request["precision"])

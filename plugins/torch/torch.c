@@ -14,6 +14,8 @@ static const struct tare_option_info torch_options[] = {
     {"channels_last", "keep tensors as N, H, W, C in memory", TARE_OPTION_BOOL, "0", 0, 1, NULL},
     {"autocast", "reach bf16 by torch.autocast instead of bf16 weights", TARE_OPTION_BOOL, "0", 0,
      1, NULL},
+    {"spinning", "whether idle threads spin between runs", TARE_OPTION_CHOICE, "default", 0, 0,
+     "default|off"},
     {"python", "interpreter (default: found)", TARE_OPTION_TEXT, "", 0, 0, NULL},
     {"timeout_s", "the longest that opening or a run may take", TARE_OPTION_INT, "300", 1, 86400,
      NULL},

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "measure/forms.h"
 
 #define AT(member) .offset = offsetof(struct bench_args, member)
 
@@ -27,6 +28,8 @@ const struct option_info bench_options[] = {
      AT(head)},
     {OPTION_INT, "imgsz", 0, "N", "side of a square input that the model leaves open", "640", NULL,
      0, 8192, AT(imgsz)},
+    {OPTION_TEXT, "forms", 0, "NAMES", "default, quiet: with spinning threads as it comes, without",
+     "default", NULL, 0, 0, AT(forms)},
     {OPTION_LIST, "option", 0, "NAME=VALUE", "an option of the runtime; may be repeated", NULL,
      NULL, 0, 0, AT(options)},
     {OPTION_TEXT, "images", 'i', "DIR", "JPEG pictures to run on", NULL, NULL, 0, 0, AT(images)},
@@ -96,6 +99,7 @@ static const char *cell_option(const struct bench_args *a)
         {"runtime", a->runtime}, {"layer", a->layer},      {"precision", a->precision},
         {"device", a->device},   {"batch", a->batch},      {"threads", a->threads},
         {"head", a->head},       {"imgsz", a->imgsz >= 0}, {"option", a->options.count > 0},
+        {"forms", a->forms},
     };
 
     return first_given(rows, sizeof(rows) / sizeof(rows[0]));
@@ -241,6 +245,23 @@ static enum tare_status add_point(const struct bench_args *args, const char *mod
     return status == TARE_OK ? study_add_cell(study, &cell, err) : status;
 }
 
+/* Two forms of a cell, and the line between them, once the others have theirs. */
+static enum tare_status add_forms(const char *list, struct study *study, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+    char word[16];
+
+    for (size_t i = 0; list && i < list_count(list) && status == TARE_OK; i++) {
+        if (!list_part(list, i, word, sizeof(word)))
+            return tare_fail(err, TARE_INVALID, "'--forms' is '%.40s', allowed is default,quiet",
+                             list);
+        status = forms_add_word(word, &study->forms, err);
+    }
+    if (status == TARE_OK)
+        status = forms_add_cells(study, err);
+    return status == TARE_OK ? forms_add_lines(study, err) : status;
+}
+
 static enum tare_status matrix_study(const struct bench_args *args, const char *model,
                                      struct study *study, struct tare_err *err)
 {
@@ -257,7 +278,9 @@ static enum tare_status matrix_study(const struct bench_args *args, const char *
     (void)snprintf(study->name, sizeof(study->name), "%.60s", file_base_name(model));
     for (size_t i = 0; i < points && status == TARE_OK; i++)
         status = add_point(args, model, i, study, err);
-    return status == TARE_OK ? study_derive_lines(study, err) : status;
+    if (status == TARE_OK)
+        status = study_derive_lines(study, err);
+    return status == TARE_OK ? add_forms(args->forms, study, err) : status;
 }
 
 static enum tare_status set_duration(const char *what, const char *text, int64_t *ns,

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json_write.h"
+#include "measure/forms.h"
 #include "measure/host.h"
 
 #define ANNOTATIONS_MAX ((size_t)512 << 20)
@@ -91,6 +92,35 @@ static enum tare_status put_files(struct store *store, int64_t run_id, const str
     return status;
 }
 
+static bool runtime_seen(const struct study *study, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(study->cells[i].runtime, study->cells[index].runtime) == 0 &&
+            !forms_quiet(&study->cells[i]))
+            return true;
+    return false;
+}
+
+/* A quiet form was asked for, and these runtimes have none. */
+static enum tare_status put_forms(struct store *store, int64_t run_id, const struct study *study,
+                                  struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < study->cell_count && status == TARE_OK; i++) {
+        char text[200];
+        const struct store_note note = {STORE_NOTE_NOT_MEASURED, "quiet form", text};
+
+        if (!(study->forms & FORMS_QUIET) || forms_quiet(&study->cells[i]) ||
+            runtime_seen(study, i))
+            continue;
+        (void)snprintf(text, sizeof(text), "%s has no setting for it: its cells are as it comes",
+                       study->cells[i].runtime);
+        status = store_add_note(store, run_id, &note, err);
+    }
+    return status;
+}
+
 /* What this version can't weigh stands in every report, rather than being left out. */
 static enum tare_status put_notes(struct store *store, int64_t run_id, const struct study *study,
                                   struct tare_err *err)
@@ -105,7 +135,7 @@ static enum tare_status put_notes(struct store *store, int64_t run_id, const str
 
     if (status == TARE_OK && !study->annotations[0])
         status = store_add_note(store, run_id, &accuracy, err);
-    return status;
+    return status == TARE_OK ? put_forms(store, run_id, study, err) : status;
 }
 
 enum tare_status record_run(struct store *store, const struct study *study,

@@ -73,7 +73,7 @@ bool study_cell_opens_checkpoint(const struct study_cell *cell)
 /* --- keys ---------------------------------------------------------------------------------------
  */
 
-static enum tare_status make_key(struct study_cell *cell, struct tare_err *err)
+enum tare_status study_make_key(struct study_cell *cell, struct tare_err *err)
 {
     const char *base = file_base_name(cell->model), *dot = strrchr(base, '.');
     int stem = dot && dot > base ? (int)(dot - base) : (int)strlen(base);
@@ -112,7 +112,7 @@ enum tare_status study_add_cell(struct study *study, const struct study_cell *ce
     study->cells = grown;
     added = &grown[study->cell_count];
     *added = *cell;
-    status = make_key(added, err);
+    status = study_make_key(added, err);
     for (size_t i = 0; i < study->cell_count && status == TARE_OK; i++)
         if (strcmp(grown[i].key, added->key) == 0 || strcmp(grown[i].name, added->name) == 0)
             status =

@@ -15,6 +15,7 @@
  *       "budget_ms": 0, "seed": 1,
  *       "mode": "back_to_back", "rate_hz": 0,
  *       "min_score": 0.25, "iou": 0.7,
+ *       "forms": ["default", "quiet"],      of every cell whose runtime has a quiet form
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
  *       "cells": [{"name": "direct", "runtime": "onnxruntime", "layer": "direct",
  *                  "precision": "fp32", "device": "cpu", "batch": 1, "threads": 1,
@@ -91,6 +92,7 @@ struct study {
     bool paced;
     double rate_hz; /* paced: starts a second */
     double min_score, iou;
+    unsigned forms; /* which forms were asked for (forms.h); the cells are made accordingly */
     struct study_cell *cells; // (cell_count)
     size_t cell_count;
     struct study_line *lines; // (line_count)
@@ -120,6 +122,9 @@ void study_cell_init(struct study_cell *cell, const char *model);
 /* Adds a copy. key is made here; TARE_INVALID if a cell with this key is there already. */
 enum tare_status study_add_cell(struct study *study, const struct study_cell *cell,
                                 struct tare_err *err);
+
+/* Makes key of the other fields, and name of key where it is "". */
+enum tare_status study_make_key(struct study_cell *cell, struct tare_err *err);
 
 /* Adds name=value to a cell, or replaces it. */
 enum tare_status study_set_option(struct study_cell *cell, const char *name, const char *value,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json_tree.h"
+#include "measure/forms.h"
 #include "measure/study.h"
 
 /* Where a text or a number of a JSON object goes. */
@@ -50,6 +51,7 @@ static const struct field study_fields[] = {
     {.name = "defaults", .kind = FIELD_ELSE},
     {.name = "cells", .kind = FIELD_ELSE},
     {.name = "matrix", .kind = FIELD_ELSE},
+    {.name = "forms", .kind = FIELD_ELSE},
     {.name = "ledger", .kind = FIELD_ELSE},
     {.name = "about", .kind = FIELD_ELSE},
     {.name = NULL},
@@ -290,6 +292,34 @@ static enum tare_status add_lines(struct study *study, const struct json_value *
     return status;
 }
 
+static enum tare_status set_forms(struct study *study, const struct json_value *forms,
+                                  struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    if (forms && json_type(forms) != JSON_ARRAY)
+        return tare_fail(err, TARE_BADDATA, "'forms' must be a list of default, quiet");
+    for (size_t i = 0; i < json_count(forms) && status == TARE_OK; i++)
+        status = forms_add_word(json_text(json_at(forms, i), "?"), &study->forms, err);
+    return status;
+}
+
+/* Lines that nobody wrote are derived from the cells that somebody did write. */
+static enum tare_status make_lines(struct study *study, const struct json_value *root,
+                                   struct tare_err *err)
+{
+    const struct json_value *written = json_get(root, "ledger");
+    enum tare_status status = set_forms(study, json_get(root, "forms"), err);
+
+    if (status == TARE_OK && json_count(written) == 0)
+        status = study_derive_lines(study, err);
+    if (status == TARE_OK)
+        status = forms_add_cells(study, err);
+    if (status == TARE_OK)
+        status = add_lines(study, written, err);
+    return status == TARE_OK ? forms_add_lines(study, err) : status;
+}
+
 /* --- the whole
  * -------------------------------------------------------------------------------------------- */
 
@@ -329,11 +359,7 @@ static enum tare_status fill(struct study *study, const char *folder, const stru
         status = add_matrix(study, folder, json_get(root, "matrix"), &base, err);
     if (status == TARE_OK && study->cell_count == 0)
         status = tare_fail(err, TARE_BADDATA, "the study has no cells");
-    if (status == TARE_OK)
-        status = add_lines(study, json_get(root, "ledger"), err);
-    if (status == TARE_OK)
-        status = study_derive_lines(study, err);
-    return status;
+    return status == TARE_OK ? make_lines(study, root, err) : status;
 }
 
 enum tare_status study_parse(const char *text, size_t size, const char *name, const char *folder,

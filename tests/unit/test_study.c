@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "backend/backend_options.h"
+#include "backend/registry.h"
+#include "measure/forms.h"
 #include "measure/steady.h"
 #include "measure/study.h"
 
@@ -62,6 +65,71 @@ static void a_matrix_is_a_product(void)
     study_release(&s);
 }
 
+static void forms_make_two_cells_of_one(void)
+{
+    struct study s;
+
+    CHECK_OK(load_text("{\"model\": \"m.onnx\", \"forms\": [\"default\", \"quiet\"], \"cells\":"
+                       " [{\"name\": \"a\"}, {\"name\": \"v\", \"runtime\": \"openvino\"},"
+                       " {\"name\": \"o\", \"options\": {\"spinning\": \"off\"}},"
+                       " {\"name\": \"p\", \"layer\": \"python\"},"
+                       " {\"name\": \"e\", \"options\": {\"provider\": \"openvino\"}}]}",
+                       &s, err));
+    CHECK(s.cell_count == 6 && s.line_count == 6);
+    CHECK_TEXT(s.cells[5].name, "p, quiet");
+    CHECK_TEXT(s.cells[5].key, "m/fp32/onnxruntime/cpu/b1/t0/python/spinning=off");
+    CHECK(s.lines[4].cell == 0 && s.lines[4].baseline == 2 && !s.lines[4].gain);
+    CHECK(s.lines[5].cell == 3 && s.lines[5].baseline == 5);
+    CHECK_TEXT(s.lines[4].name, FORMS_LINE);
+    study_release(&s);
+}
+
+static void forms_go_with_a_written_ledger(void)
+{
+    struct study s;
+
+    CHECK_OK(load_text("{\"model\": \"m.onnx\", \"forms\": [\"default\", \"quiet\"], \"cells\":"
+                       " [{\"name\": \"a\"}, {\"name\": \"b\", \"threads\": 2}], \"ledger\":"
+                       " [{\"name\": \"x\", \"cell\": \"b, quiet\", \"baseline\": \"a\"}]}",
+                       &s, err));
+    CHECK(s.cell_count == 4 && s.line_count == 3);
+    CHECK(s.lines[0].cell == 3 && s.lines[0].baseline == 0);
+    CHECK(s.lines[2].cell == 1 && s.lines[2].baseline == 3);
+    study_release(&s);
+}
+
+static void quiet_alone_changes_the_cells(void)
+{
+    struct study s;
+
+    CHECK_OK(load_text("{\"model\": \"m.onnx\", \"forms\": [\"quiet\"],"
+                       " \"matrix\": {\"threads\": [1, 2]}}",
+                       &s, err));
+    CHECK(s.cell_count == 2 && s.line_count == 1);
+    CHECK_TEXT(s.cells[0].key, "m/fp32/onnxruntime/cpu/b1/t1/direct/spinning=off");
+    CHECK_TEXT(s.cells[1].name, s.cells[1].key);
+    CHECK_TEXT(s.lines[0].name, "threads 1 to 2");
+    study_release(&s);
+}
+
+/* The table here is held against what the plugins themselves offer. */
+static void quiet_settings_are_the_plugins_own(void)
+{
+    size_t count;
+    const struct forms_setting *settings = forms_settings(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct tare_option_value value = {settings[i].option, settings[i].value};
+        char path[FILE_MAX_PATH];
+        struct backend *backend = NULL;
+
+        CHECK(snprintf(path, sizeof(path), "%s/plugins/%s.so", TEST_BIN, settings[i].plugin) > 0);
+        CHECK_OK(backend_load(path, &backend, err));
+        CHECK_OK(backend_options_check(backend_slots(backend), &value, 1, err));
+        backend_free(backend);
+    }
+}
+
 static void wrong_studies_are_named(void)
 {
     static const char *const cases[][2] = {
@@ -74,6 +142,8 @@ static void wrong_studies_are_named(void)
         {"{\"sweeps\": 0}", "'sweeps' must be a number"},
         {"{\"name\": 3}", "'name' must be a text"},
         {"{\"mode\": \"fast\"}", "'mode' is 'fast', allowed is back_to_back|paced"},
+        {"{\"forms\": \"quiet\", \"cells\": [{}]}", "'forms' must be a list"},
+        {"{\"forms\": [\"loud\"], \"cells\": [{}]}", "a form is called 'loud', allowed is"},
         {"{\"mode\": \"paced\"}", "needs a 'rate_hz'"},
         {"{\"rate_hz\": 1e-300}", "'rate_hz' must be a number from 0.001"},
         {"{\"cells\": [{\"name\": \"a\"}, {\"name\": \"a\"}]}", "cell 'a' stands twice"},
@@ -124,6 +194,10 @@ int main(int argc, char **argv)
     static const struct check_case cases[] = {
         {"a_whole_study_is_read", a_whole_study_is_read},
         {"a_matrix_is_a_product", a_matrix_is_a_product},
+        {"forms_make_two_cells_of_one", forms_make_two_cells_of_one},
+        {"forms_go_with_a_written_ledger", forms_go_with_a_written_ledger},
+        {"quiet_alone_changes_the_cells", quiet_alone_changes_the_cells},
+        {"quiet_settings_are_the_plugins_own", quiet_settings_are_the_plugins_own},
         {"wrong_studies_are_named", wrong_studies_are_named},
         {"steadiness_is_seen", steadiness_is_seen},
         {NULL, NULL},
