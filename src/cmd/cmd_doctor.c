@@ -14,13 +14,14 @@
 #include "base/file.h"
 #include "base/json_write.h"
 #include "cmd/command.h"
+#include "cmd/doctor_peaks.h"
 
 #define RUNTIMES_MAX     64
 #define CHECKSUMS_MAX    ((size_t)1 << 20)
 #define LOOK_PATIENCE_NS ((int64_t)30 * 1000000000)
 
 struct args {
-    bool json;
+    bool json, peaks;
     const char *root;
 };
 
@@ -29,6 +30,10 @@ static const struct option_info table[] = {
      .name = "json",
      .help = "print one JSON object",
      .offset = offsetof(struct args, json)},
+    {.kind = OPTION_FLAG,
+     .name = "peaks",
+     .help = "measure the processor's and the memory's highest rates instead, in seconds",
+     .offset = offsetof(struct args, peaks)},
     {.kind = OPTION_TEXT,
      .name = "root",
      .value = "DIR",
@@ -359,6 +364,8 @@ int cmd_doctor(int argc, char **argv)
         return exit_code;
     if (result.operand_count > 0)
         return command_usage("doctor", "unexpected '%s'", result.operands[0]);
+    if (args.peaks)
+        return doctor_peaks(args.json);
     doctor = calloc(1, sizeof(*doctor));
     if (!doctor) {
         (void)tare_fail(&err, TARE_NOMEM, "out of memory");
