@@ -218,6 +218,15 @@ enum tare_status crew_start(struct crew_member *member, const struct study *stud
     return status;
 }
 
+void crew_dismiss(struct crew_member *member)
+{
+    if (member->process.pid == 0 || member->dismissed)
+        return;
+    wake(member);
+    (void)process_send(&member->process, "{\"op\": \"quit\"}", NULL);
+    member->dismissed = true;
+}
+
 void crew_stop(struct crew_member *member)
 {
     pid_t group = member->process.pid;
@@ -225,8 +234,7 @@ void crew_stop(struct crew_member *member)
     if (!member->shared && group == 0)
         return;
     if (group) {
-        wake(member);
-        (void)process_send(&member->process, "{\"op\": \"quit\"}", NULL);
+        crew_dismiss(member);
         process_release(&member->process, STOP_PATIENCE_NS);
         (void)kill(-group, SIGKILL); /* whatever it had started itself */
     }
@@ -358,34 +366,50 @@ int64_t crew_peak_rss_bytes(const struct crew_member *member)
     return member->process.pid ? process_tree_peak_rss_bytes(member->process.pid) : -1;
 }
 
-/* Which members used more than their share over one window; those that did are marked in busy. */
-static bool find_busy(struct crew_member *members, size_t count, const struct crew_member *except,
-                      bool *busy)
+void crew_watch_now(const struct crew_member *members, size_t count, struct crew_watch *watch)
 {
-    int64_t before[STUDY_MAX_CELLS], start = clock_now_ns(), wall;
+    for (size_t i = 0; i < count; i++)
+        watch->cpu_ns[i] = members[i].stopped ? -1 : crew_cpu_ns(&members[i]);
+    watch->at_ns = clock_now_ns();
+}
+
+/*
+ * Which members used more than their share since the clocks of watch, which are read anew. Over
+ * more than a window the share is still that of one window: who used less in all of the time used
+ * less in its last 50 ms.
+ */
+static bool find_busy(const struct crew_member *members, size_t count,
+                      const struct crew_member *except, struct crew_watch *watch, bool *busy)
+{
+    int64_t left = watch->at_ns + QUIET_WINDOW_NS - clock_now_ns();
+    struct crew_watch before = *watch;
     bool any = false;
 
-    for (size_t i = 0; i < count; i++)
-        before[i] = &members[i] == except || members[i].stopped ? -1 : crew_cpu_ns(&members[i]);
-    (void)poll(NULL, 0, (int)(QUIET_WINDOW_NS / 1000000));
+    if (left > 0)
+        (void)poll(NULL, 0, (int)((left + 999999) / 1000000));
+    crew_watch_now(members, count, watch);
     for (size_t i = 0; i < count; i++) {
-        int64_t now = before[i] < 0 ? -1 : crew_cpu_ns(&members[i]);
+        int64_t was = before.cpu_ns[i], now = watch->cpu_ns[i];
 
-        wall = clock_now_ns() - start;
-        busy[i] = now >= 0 && (double)(now - before[i]) > QUIET_SHARE * (double)wall;
+        busy[i] =
+            &members[i] != except && now >= 0 &&
+            (was < 0 || now < was || (double)(now - was) > QUIET_SHARE * (double)QUIET_WINDOW_NS);
         any = any || busy[i];
     }
     return any;
 }
 
-int64_t crew_hush(struct crew_member *members, size_t count, const struct crew_member *except)
+int64_t crew_hush(struct crew_member *members, size_t count, const struct crew_member *except,
+                  struct crew_watch *watch)
 {
     int64_t start = clock_now_ns();
     bool busy[STUDY_MAX_CELLS];
 
     if (count < 2)
         return 0;
-    while (find_busy(members, count, except, busy)) {
+    if (watch->at_ns == 0)
+        crew_watch_now(members, count, watch);
+    while (find_busy(members, count, except, watch, busy)) {
         if (clock_now_ns() - start < QUIET_PATIENCE_NS)
             continue;
         for (size_t i = 0; i < count; i++)

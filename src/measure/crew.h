@@ -18,7 +18,8 @@ struct crew_member {
     struct process process;
     struct protocol_shared *shared; /* NULL: not started */
     int shared_fd;
-    bool stopped; /* by SIGSTOP, because it would not go quiet */
+    bool stopped;   /* by SIGSTOP, because it would not go quiet */
+    bool dismissed; /* it was asked to end */
 };
 
 /* What a worker said of its session. */
@@ -69,13 +70,27 @@ int64_t crew_cpu_ns(const struct crew_member *member);
 /* Highest resident memory so far of the worker and what it started; -1 if unknown. */
 int64_t crew_peak_rss_bytes(const struct crew_member *member);
 
+/* Asks it to end and does not wait: crew_stop() does. */
+void crew_dismiss(struct crew_member *member);
+
 /* Ends it. A member that was never started is allowed. */
 void crew_stop(struct crew_member *member);
 
+/* The workers' CPU clocks at one moment. All zero: not read yet. */
+struct crew_watch {
+    int64_t at_ns;
+    int64_t cpu_ns[STUDY_MAX_CELLS]; /* -1: no worker */
+};
+
+void crew_watch_now(const struct crew_member *members, size_t count, struct crew_watch *watch);
+
 /*
  * Waits until no member but `except` has used 1 % CPU over 50 ms, at most 2 s; those that still do
- * are then stopped by signal and wake up at their own next command. Returns how long it took.
+ * are then stopped by signal and wake up at their own next command. The first 50 ms count from
+ * `watch`, so that what the caller did since then is not waited for again. Returns how long it
+ * took.
  */
-int64_t crew_hush(struct crew_member *members, size_t count, const struct crew_member *except);
+int64_t crew_hush(struct crew_member *members, size_t count, const struct crew_member *except,
+                  struct crew_watch *watch);
 
 #endif

@@ -101,6 +101,7 @@ struct ledger_cell {
     bool pipeline;              /* times run from picture to boxes; else one run of the session */
     size_t restarts;
     bool steady;                  /* every warm-up became steady */
+    size_t unsteady;              /* warm-ups that did not */
     double load_ns, first_run_ns; /* medians over restarts */
     double peak_rss_bytes;        /* largest */
     struct ledger_accuracy accuracy;

@@ -175,7 +175,8 @@ static enum tare_status warn_of_cells(struct ledger *ledger, struct tare_err *er
                                      times->invalid_visits, times->invalid_visits + times->visits);
         if (status == TARE_OK && !cell->steady)
             status = ledger_add_note(&ledger->warnings, err, cell->label,
-                                     "never became steady in its warm-up");
+                                     "%zu of %zu warm-ups did not become steady", cell->unsteady,
+                                     cell->restarts);
         if (status == TARE_OK && cell->row.executed_precision[0] &&
             strcmp(cell->row.executed_precision, cell->row.precision) != 0)
             status = ledger_add_note(&ledger->warnings, err, cell->label,

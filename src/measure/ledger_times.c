@@ -301,6 +301,7 @@ static enum tare_status fill_restarts(struct store *store, struct ledger_cell *c
 
         first = load + *count;
         cell->steady = cell->steady && r->warmup_steady;
+        cell->unsteady += !r->warmup_steady;
         if (r->load_ns >= 0)
             load[loads++] = (double)r->load_ns;
         if (r->first_run_ns >= 0)

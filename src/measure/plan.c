@@ -12,14 +12,17 @@
 #define RUNS_MIN          5
 #define VISIT_OVERHEAD_NS 60e6 /* quiet before a visit, and its row in the store */
 #define RESTART_SHARE     0.4
+#define VISIT_NS          5e8 /* at least */
+#define VISIT_SHORT_NS    3e8 /* at least, under a budget */
+#define VISIT_LONG_NS     1e10
 
-static int64_t runs_for(const struct study *study, double run_ns)
+static int64_t runs_for(const struct study *study, double visit_ns, double run_ns)
 {
     double most = PROTOCOL_MAX_RUNS - (double)study->after_switch, runs;
 
     if (study->paced)
         run_ns = 1e9 / study->rate_hz;
-    runs = study->runs ? (double)study->runs : fmax((double)study->visit_ns / run_ns, RUNS_MIN);
+    runs = study->runs ? (double)study->runs : fmax(visit_ns / run_ns, RUNS_MIN);
     return (int64_t)fmin(runs, most);
 }
 
@@ -31,7 +34,7 @@ static void choose_runs(const struct study *study, const struct plan_pilot *pilo
     for (size_t i = 0; i < study->cell_count; i++) {
         double run_ns = pilot->run_ns[i] > 0 ? (double)pilot->run_ns[i] : 1;
 
-        plan->runs[i] = runs_for(study, run_ns);
+        plan->runs[i] = runs_for(study, (double)plan->visit_ns, run_ns);
         if (pilot->run_ns[i] > 0 && pilot->pictures[i]) {
             sum += log(run_ns);
             count++;
@@ -39,7 +42,7 @@ static void choose_runs(const struct study *study, const struct plan_pilot *pilo
     }
     for (size_t i = 0; i < study->cell_count && count > 0; i++)
         if (pilot->pictures[i])
-            plan->runs[i] = runs_for(study, exp(sum / count));
+            plan->runs[i] = runs_for(study, (double)plan->visit_ns, exp(sum / count));
 }
 
 static double sweep_ns(const struct study *study, const struct plan_pilot *pilot,
@@ -56,22 +59,74 @@ static double sweep_ns(const struct study *study, const struct plan_pilot *pilot
     return sum;
 }
 
+/* Cells that could be started. */
+static double cells_alive(const struct study *study, const struct plan_pilot *pilot)
+{
+    double count = 0;
+
+    for (size_t i = 0; i < study->cell_count; i++)
+        count += pilot->run_ns[i] > 0;
+    return fmax(count, 1);
+}
+
+/* All that is neither a visit nor the quiet before it. */
+static double fixed_ns(const struct plan_pilot *pilot, int64_t restarts)
+{
+    return (double)pilot->start_ns + (double)pilot->restart_ns * (double)(restarts - 1) +
+           (double)pilot->other_ns;
+}
+
+/* The length of visits that have PLAN_SHARE of the time. */
+static double visit_for_share(const struct study *study, const struct plan_pilot *pilot,
+                              int64_t restarts)
+{
+    double visits = (double)study->sweeps * cells_alive(study, pilot);
+
+    return PLAN_SHARE / (1 - PLAN_SHARE) * (fixed_ns(pilot, restarts) / visits + VISIT_OVERHEAD_NS);
+}
+
+static int64_t restarts_within(const struct study *study, const struct plan_pilot *pilot)
+{
+    double budget = (double)study->budget_ns, restart = fmax((double)pilot->restart_ns, 1);
+    double first = fixed_ns(pilot, 1);
+    double held = 1 + floor((budget * (1 - PLAN_SHARE) - first) / restart);
+    double most = 1 + floor((budget * RESTART_SHARE - first) / restart);
+
+    return (int64_t)fmin((double)study->restarts, fmax(fmax(held, fmin(2, most)), 1));
+}
+
+/* Shorter visits first, so that the sweeps, which intervals live on, are kept where they can be. */
+static void fit_into(const struct study *study, const struct plan_pilot *pilot, double left,
+                     struct plan *plan)
+{
+    double sweeps;
+
+    for (int round = 0; round < 2 && !study->visit_ns && !study->runs; round++) {
+        double needed = sweep_ns(study, pilot, plan) * (double)study->sweeps;
+
+        if (needed <= left)
+            break;
+        plan->visit_ns =
+            (int64_t)fmax((double)plan->visit_ns * fmax(left, 0) / needed, VISIT_SHORT_NS);
+        choose_runs(study, pilot, plan);
+    }
+    sweeps = floor(fmax(left, 0) / fmax(sweep_ns(study, pilot, plan), 1));
+    plan->sweeps = (int64_t)fmin((double)study->sweeps, fmax(sweeps, PLAN_MIN_SWEEPS));
+}
+
 void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan)
 {
-    double left = (double)(study->budget_ns - pilot->other_ns), start = (double)pilot->start_ns;
-    double restarts, sweeps;
+    double share;
 
     memset(plan, 0, sizeof(*plan));
     plan->sweeps = study->sweeps;
+    plan->restarts = study->budget_ns ? restarts_within(study, pilot) : study->restarts;
+    share = visit_for_share(study, pilot, plan->restarts);
+    plan->visit_ns =
+        study->visit_ns ? study->visit_ns : (int64_t)fmin(fmax(share, VISIT_NS), VISIT_LONG_NS);
     choose_runs(study, pilot, plan);
-    plan->restarts = study->restarts;
-    if (study->budget_ns) {
-        restarts = fmax(1, floor(fmax(left, 0) * RESTART_SHARE / fmax(start, 1)));
-        plan->restarts = (int64_t)fmin((double)study->restarts, restarts);
-        left -= start * (double)plan->restarts;
-        sweeps = floor(fmax(left, 0) / fmax(sweep_ns(study, pilot, plan), 1));
-        plan->sweeps = (int64_t)fmin((double)study->sweeps, fmax(sweeps, PLAN_MIN_SWEEPS));
-    }
+    if (study->budget_ns)
+        fit_into(study, pilot, (double)study->budget_ns - fixed_ns(pilot, plan->restarts), plan);
     if (plan->restarts > plan->sweeps)
         plan->restarts = plan->sweeps;
     plan->shortened = plan->sweeps < study->sweeps || plan->restarts < study->restarts;
@@ -88,6 +143,7 @@ enum tare_status plan_save(struct store *store, int64_t run_id, size_t cells,
     json_open_object(&w, NULL);
     json_put_int(&w, "sweeps", plan->sweeps);
     json_put_int(&w, "restarts", plan->restarts);
+    json_put_int(&w, "visit_ns", plan->visit_ns);
     json_put_bool(&w, "shortened", plan->shortened);
     json_open_array(&w, "runs");
     for (size_t i = 0; i < cells; i++)
@@ -115,6 +171,7 @@ static enum tare_status read_plan(const struct json_value *root, size_t cells, s
     memset(plan, 0, sizeof(*plan));
     plan->sweeps = json_int(json_get(root, "sweeps"), 0);
     plan->restarts = json_int(json_get(root, "restarts"), 0);
+    plan->visit_ns = json_int(json_get(root, "visit_ns"), 0);
     plan->shortened = json_bool(json_get(root, "shortened"), false);
     for (size_t i = 0; i < cells && fits; i++) {
         plan->runs[i] = json_int(json_at(runs, i), 0);

@@ -11,8 +11,11 @@
 
 #define PLAN_MIN_SWEEPS 5 /* what a budget never goes below */
 
+#define PLAN_SHARE 0.83 /* of the time that visits aim to have; 0.8 is promised */
+
 struct plan {
     int64_t sweeps, restarts;
+    int64_t visit_ns;              /* what a visit aims to be */
     int64_t runs[STUDY_MAX_CELLS]; /* timed runs of one visit, after_switch not counted */
     bool shortened;                /* the budget took sweeps or restarts away */
 };
@@ -22,13 +25,18 @@ struct plan_pilot {
     int64_t run_ns[STUDY_MAX_CELLS]; /* median of one run; 0: the cell could not be started */
     bool pictures[STUDY_MAX_CELLS];  /* the cell looks at pictures */
     int64_t start_ns;                /* what starting and warming up all cells took */
+    int64_t restart_ns;              /* what it will take again, with one round of warm-up */
     int64_t other_ns;                /* what will be needed besides visits and starts: accuracy */
 };
 
 /*
  * Cells that look at pictures get one number of runs, so that sweep by sweep they see the same
- * pictures: that of their geometric mean. The others each fill their visit. With a budget, restarts
- * may take at most 40 % of it, sweeps the rest.
+ * pictures: that of their geometric mean. The others each fill their visit.
+ *
+ * A study that names no length of a visit gets one that leaves PLAN_SHARE of the time to visits,
+ * from 0.5 s (0.3 s under a budget) to 10 s. A budget takes restarts away while they cost more than
+ * the rest of that share, but leaves two where these cost no more than 40 % of it; then it shortens
+ * visits, then it takes sweeps.
  */
 void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan);
 

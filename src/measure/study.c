@@ -12,7 +12,6 @@ void study_init(struct study *study)
     (void)snprintf(study->name, sizeof(study->name), "study");
     study->sweeps = 20;
     study->restarts = 5;
-    study->visit_ns = 500000000;
     study->after_switch = 2;
     study->warmup_runs = 20;
     study->warmup_ns = 2000000000;

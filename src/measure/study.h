@@ -10,7 +10,7 @@
  *       "model": "yolov8n.pt",              relative to the study's folder, or absolute
  *       "images": "sample/images",          JPEG pictures, for families that look at pictures
  *       "annotations": "sample/instances.json",   COCO; adds accuracy
- *       "sweeps": 20, "restarts": 5, "visit_ms": 500, "runs": 0, "after_switch": 2,
+ *       "sweeps": 20, "restarts": 5, "visit_ms": 0, "runs": 0, "after_switch": 2,
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
  *       "budget_ms": 0, "seed": 1,
  *       "mode": "back_to_back", "rate_hz": 0,
@@ -80,7 +80,7 @@ struct study {
     char annotations[FILE_MAX_PATH]; /* "": none */
     int64_t sweeps;                  /* 20 */
     int64_t restarts;                /* worker processes a cell, 5 */
-    int64_t visit_ns;                /* aimed at, 0.5 s */
+    int64_t visit_ns;                /* aimed at; 0: so long that visits have most of the time */
     int64_t runs;                    /* timed runs a visit; 0: chosen by a pilot from visit_ns */
     int64_t after_switch;            /* first runs of a visit, kept apart; 2 */
     int64_t warmup_runs;             /* 20, and ... */

@@ -35,7 +35,7 @@ static const struct field study_fields[] = {
     {.name = "annotations", .kind = FIELD_PATH, TEXT_FIELD(study, annotations)},
     {"sweeps", FIELD_INT, offsetof(struct study, sweeps), 0, 1, 100000},
     {"restarts", FIELD_INT, offsetof(struct study, restarts), 0, 1, 1000},
-    {"visit_ms", FIELD_MS, offsetof(struct study, visit_ns), 0, 1, 3600e3},
+    {"visit_ms", FIELD_MS, offsetof(struct study, visit_ns), 0, 0, 3600e3},
     {"runs", FIELD_INT, offsetof(struct study, runs), 0, 0, 10000},
     {"after_switch", FIELD_INT, offsetof(struct study, after_switch), 0, 0, 1000},
     {"warmup_runs", FIELD_INT, offsetof(struct study, warmup_runs), 0, 0, 10000},

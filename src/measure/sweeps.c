@@ -19,48 +19,11 @@
 #include "measure/sweeps_inner.h"
 #include "stats/random.h"
 
+#define START_WORK  4.0 /* a start with its warm-up, in visits */
+#define FACT_WALL   "run.wall_ns"
+#define FACT_VISITS "run.visits_ns"
+
 static const char *const picture_suffixes[] = {".jpg", ".jpeg", NULL};
-
-/* --- progress
- * ------------------------------------------------------------------------------------------- */
-
-#define START_WORK 4.0 /* a start with its warm-up, in visits */
-
-static void tell(struct sweeps *s, const char *stage, const char *cell, int64_t sweep, double more)
-{
-    struct sweeps_progress p = {stage, cell, sweep, s->plan.sweeps, 0, -1};
-    int64_t spent = clock_now_ns() - s->start_ns;
-
-    s->done += more;
-    if (!s->options->progress)
-        return;
-    p.share = s->done / s->work < 1 ? s->done / s->work : 1;
-    if (p.share > 0.02)
-        p.left_ns = (int64_t)((double)spent * (1 - p.share) / p.share);
-    s->options->progress(&p, s->options->progress_data);
-}
-
-/* --- cells that end early
- * --------------------------------------------------------------------------------- */
-
-/* A worker's failure is a row; only the store's and the user's own stop end the study. */
-static enum tare_status end_cell(struct sweeps *s, size_t i, const struct tare_err *failure,
-                                 struct tare_err *err)
-{
-    struct cell_state *cell = &s->cells[i];
-    bool impossible = failure->status == TARE_ABSENT || failure->status == TARE_UNSUPPORTED;
-    enum store_cell_state state =
-        impossible && !cell->opened_once ? STORE_CELL_SKIPPED : STORE_CELL_FAILED;
-
-    if (failure->status == TARE_STOPPED)
-        return tare_fail(err, TARE_STOPPED, "stopped");
-    cell->ended = true;
-    crew_stop(&s->crew[i]);
-    log_warn("cell '%s' %s: %s", s->study->cells[i].name, store_cell_state_name(state),
-             failure->text);
-    return record_state(s->store, cell->id, state, failure->text,
-                        cell->opened_once ? &cell->opened : NULL, err);
-}
 
 static size_t count_alive(const struct sweeps *s)
 {
@@ -73,57 +36,6 @@ static size_t count_alive(const struct sweeps *s)
 
 /* --- starting -------------------------------------------------------------------------------- */
 
-/* Goes on until the series is steady, at most three times as long; says whether it became so. */
-static enum tare_status warm_up(struct sweeps *s, size_t i, int64_t *runs, bool *steady,
-                                struct tare_err *err)
-{
-    struct crew_member *member = &s->crew[i];
-    enum tare_status status = TARE_OK;
-
-    *runs = 0;
-    *steady = false;
-    for (int round = 0; round < 3 && status == TARE_OK && !*steady; round++) {
-        struct crew_visit visit;
-        const int64_t *samples = member->shared->samples[SERIES_TOTAL];
-
-        status = crew_warm_up(member, s->study->warmup_runs, s->study->warmup_ns,
-                              s->study->timeout_ns, &visit, err);
-        if (status != TARE_OK)
-            break;
-        *runs += visit.runs;
-        *steady = steady_check(samples, (size_t)visit.runs);
-        s->cells[i].pilot_ns = steady_median(samples, (size_t)visit.runs);
-    }
-    return status;
-}
-
-static enum tare_status start_cell(struct sweeps *s, size_t i, struct tare_err *failure,
-                                   struct tare_err *err)
-{
-    struct cell_state *cell = &s->cells[i];
-    struct store_restart restart = {
-        .cell_id = cell->id, .ordinal = cell->restarts, .peak_rss_bytes = -1};
-    enum tare_status status;
-
-    (void)crew_hush(s->crew, s->study->cell_count, NULL);
-    status = crew_start(&s->crew[i], s->study, &s->study->cells[i], &s->pictures, &cell->opened,
-                        failure);
-    if (status == TARE_OK) {
-        cell->opened_once = true;
-        status = warm_up(s, i, &restart.warmup_runs, &restart.warmup_steady, failure);
-    }
-    if (status != TARE_OK)
-        return TARE_OK;
-    cell->restarts++;
-    restart.pid = s->crew[i].process.pid;
-    restart.load_ns = cell->opened.load_ns;
-    restart.first_run_ns = cell->opened.first_run_ns;
-    status = store_add_restart(s->store, &restart, &cell->restart_id, err);
-    if (status == TARE_OK) /* now, so that a killed run knows what executed its visits */
-        status = record_state(s->store, cell->id, STORE_CELL_OK, "", &cell->opened, err);
-    return status;
-}
-
 static enum tare_status start_crew(struct sweeps *s, struct tare_err *err)
 {
     enum tare_status status = TARE_OK;
@@ -133,11 +45,11 @@ static enum tare_status start_crew(struct sweeps *s, struct tare_err *err)
 
         if (s->cells[i].ended)
             continue;
-        tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, 0);
-        status = start_cell(s, i, &failure, err);
+        sweeps_tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, 0);
+        status = sweeps_start_cell(s, i, &failure, err);
         if (status == TARE_OK && failure.status != TARE_OK)
-            status = end_cell(s, i, &failure, err);
-        tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, START_WORK);
+            status = sweeps_end_cell(s, i, &failure, err);
+        sweeps_tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, START_WORK);
     }
     return status;
 }
@@ -152,6 +64,7 @@ static enum tare_status choose_plan(struct sweeps *s, int64_t start_ns, struct t
 
         pilot.run_ns[i] = cell->ended ? 0 : cell->pilot_ns;
         pilot.pictures[i] = cell->opened.pictures > 0;
+        pilot.restart_ns += cell->ended ? 0 : cell->start_ns;
         once += pilot.pictures[i] ? pilot.run_ns[i] : 0;
     }
     if (s->study->annotations[0])
@@ -161,60 +74,6 @@ static enum tare_status choose_plan(struct sweeps *s, int64_t start_ns, struct t
 }
 
 /* --- visiting -------------------------------------------------------------------------------- */
-
-static const char *invalid_reason(const struct crew_visit *visit)
-{
-    return visit->major_faults > 0 ? "pages were read from disk during the visit" : "";
-}
-
-/* How long a visit may take before its worker counts as hung. */
-static int64_t visit_patience(const struct study *study, int64_t expected_ns)
-{
-    int64_t least = (int64_t)30 * 1000000000;
-
-    if (study->timeout_ns)
-        return study->timeout_ns;
-    return 10 * expected_ns > least ? 10 * expected_ns : least;
-}
-
-static enum tare_status visit_cell(struct sweeps *s, size_t i, int64_t sweep, int64_t position,
-                                   struct tare_err *failure, struct tare_err *err)
-{
-    const struct study *study = s->study;
-    struct cell_state *cell = &s->cells[i];
-    int64_t runs = s->plan.runs[i] + study->after_switch, steal = host_steal_ns();
-    int64_t period = study->paced ? (int64_t)(1e9 / study->rate_hz) : 0;
-    int64_t expected = runs * (period > cell->pilot_ns ? period : cell->pilot_ns);
-    struct crew_visit done;
-    struct store_visit row = {
-        .cell_id = cell->id,
-        .restart_id = cell->restart_id,
-        .sweep = sweep,
-        .position = position,
-        .predecessor_id = s->predecessor_id,
-        .mode = study->paced ? STORE_VISIT_PACED : STORE_VISIT_BACK_TO_BACK,
-        .mean_clock_hz = -1,
-        .steal_ns = -1,
-    };
-
-    (void)crew_hush(s->crew, study->cell_count, &s->crew[i]);
-    row.started_ns = clock_now_ns() - s->epoch_ns;
-    if (crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period,
-                   visit_patience(study, expected), &done, failure) != TARE_OK)
-        return TARE_OK;
-    s->predecessor_id = cell->id;
-    s->result->visit_ns += done.wall_ns;
-    row.wall_ns = done.wall_ns;
-    row.cpu_ns = done.cpu_ns;
-    row.major_faults = done.major_faults;
-    row.mean_clock_hz = host_clock_hz();
-    steal = steal < 0 ? -1 : host_steal_ns() - steal;
-    row.steal_ns = steal < 0 ? -1 : steal; /* kernels are known to count it backwards */
-    row.why_invalid = invalid_reason(&done);
-    row.valid = row.why_invalid[0] == '\0';
-    return record_visit(s->store, &row, s->crew[i].shared, runs, study->after_switch,
-                        cell->opened.pictures > 0, study->paced, err);
-}
 
 static enum tare_status sweep_once(struct sweeps *s, int64_t sweep, struct tare_err *err)
 {
@@ -235,11 +94,11 @@ static enum tare_status sweep_once(struct sweeps *s, int64_t sweep, struct tare_
 
         if (s->cells[i].ended || visited[i])
             continue;
-        status = visit_cell(s, i, sweep, position, &failure, err);
+        status = sweeps_visit_cell(s, i, sweep, position, &failure, err);
         visited[i] = status == TARE_OK && failure.status == TARE_OK;
         if (status == TARE_OK && failure.status != TARE_OK)
-            status = end_cell(s, i, &failure, err);
-        tell(s, "sweep", s->study->cells[i].name, sweep + 1, 1);
+            status = sweeps_end_cell(s, i, &failure, err);
+        sweeps_tell(s, "sweep", s->study->cells[i].name, sweep + 1, 1);
     }
     return status;
 }
@@ -256,8 +115,8 @@ static void eval_progress(double share, void *data)
 {
     struct eval_watch *watch = data;
 
-    tell(watch->s, "accuracy", watch->s->study->cells[watch->cell].name, watch->s->study->sweeps,
-         watch->work * (share - watch->told));
+    sweeps_tell(watch->s, "accuracy", watch->s->study->cells[watch->cell].name,
+                watch->s->study->sweeps, watch->work * (share - watch->told));
     watch->told = share;
 }
 
@@ -297,7 +156,7 @@ static enum tare_status eval_crew(struct sweeps *s, struct tare_err *err)
             continue;
         status = eval_cell(s, i, &failure, err);
         if (status == TARE_OK && failure.status != TARE_OK)
-            status = end_cell(s, i, &failure, err);
+            status = sweeps_end_cell(s, i, &failure, err);
     }
     return status;
 }
@@ -313,8 +172,10 @@ static enum tare_status stop_crew(struct sweeps *s, struct tare_err *err)
 
         if (status == TARE_OK && peak > 0 && s->cells[i].restart_id)
             status = store_set_peak_rss(s->store, s->cells[i].restart_id, peak, err);
-        crew_stop(&s->crew[i]);
+        crew_dismiss(&s->crew[i]);
     }
+    for (size_t i = 0; i < s->study->cell_count; i++)
+        crew_stop(&s->crew[i]);
     return status;
 }
 
@@ -479,6 +340,46 @@ static enum tare_status settle_cells(struct sweeps *s, struct tare_err *err)
     return status;
 }
 
+/* A number that an earlier process of this run left as a fact; 0: none. */
+static int64_t known_fact(struct sweeps *s, const char *key)
+{
+    struct store_fact *facts = NULL;
+    size_t count = 0;
+    int64_t value = 0;
+
+    if (!s->options->resume_run_id ||
+        store_facts(s->store, s->result->run_id, &facts, &count, NULL) != TARE_OK)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(facts[i].key, key) == 0)
+            value = strtoll(facts[i].value, NULL, 10);
+    free(facts);
+    return value > 0 ? value : 0;
+}
+
+static enum tare_status put_number(struct sweeps *s, const char *key, int places, double value,
+                                   struct tare_err *err)
+{
+    char text[64];
+
+    (void)snprintf(text, sizeof(text), "%.*f", places, value);
+    return store_put_fact(s->store, s->result->run_id, key, text, err);
+}
+
+/* How much of the time was spent in visits, over all processes of the run that came to their end.
+ */
+static enum tare_status record_share(struct sweeps *s, struct tare_err *err)
+{
+    double wall = (double)(s->result->wall_ns + known_fact(s, FACT_WALL));
+    double visits = (double)(s->result->visit_ns + known_fact(s, FACT_VISITS));
+    enum tare_status status = put_number(s, FACT_WALL, 0, wall, err);
+
+    if (status == TARE_OK)
+        status = put_number(s, FACT_VISITS, 0, visits, err);
+    return status == TARE_OK && wall > 0 ? put_number(s, "run.visit_share", 3, visits / wall, err)
+                                         : status;
+}
+
 static enum tare_status finish(struct sweeps *s, enum tare_status status, struct tare_err *err)
 {
     enum store_run_state state = status == TARE_OK ? STORE_RUN_COMPLETE : STORE_RUN_INTERRUPTED;
@@ -488,6 +389,8 @@ static enum tare_status finish(struct sweeps *s, enum tare_status status, struct
         crew_stop(&s->crew[i]);
     s->result->wall_ns = clock_now_ns() - s->start_ns;
     settled = settle_cells(s, err);
+    if (s->result->run_id && settled == TARE_OK)
+        settled = record_share(s, err);
     if (s->result->run_id)
         ended = store_end_run(s->store, s->result->run_id, state, clock_wall_ns(), err);
     if (status == TARE_OK && s->result->measured == 0)

@@ -1,5 +1,6 @@
 /*
- * sweeps_inner.h - the state of a study while it runs. Private to sweeps.c and resume.c.
+ * sweeps_inner.h - the state of a study while it runs. Private to sweeps.c, visiting.c and
+ * resume.c.
  */
 #ifndef TARE_MEASURE_SWEEPS_INNER_H
 #define TARE_MEASURE_SWEEPS_INNER_H
@@ -13,6 +14,7 @@ struct cell_state {
     int64_t id;         /* in the store */
     int64_t restart_id; /* of its present worker */
     int64_t pilot_ns;   /* median of one run, from its last warm-up */
+    int64_t start_ns;   /* what its last start took, with one round of warm-up */
     int64_t restarts;   /* workers so far, those of an interrupted run too */
     struct crew_opened opened;
     bool opened_once;
@@ -28,6 +30,7 @@ struct sweeps {
     struct crew_member *crew; // (cell_count)
     struct cell_state *cells; // (cell_count)
     struct crew_pictures pictures;
+    struct crew_watch watch; /* the workers' clocks after the last visit or warm-up */
     struct plan plan;
     bool planned;
     bool *visited;          // (plan.sweeps, cell_count), once planned
@@ -36,6 +39,22 @@ struct sweeps {
     int64_t predecessor_id; /* the cell of the last visit; 0: none */
     double done, work;      /* for the progress: visits, with starts counted as some */
 };
+
+/* Tells the progress display; more: work done since, in visits. */
+void sweeps_tell(struct sweeps *s, const char *stage, const char *cell, int64_t sweep, double more);
+
+/* Makes a worker's failure a row. Only the store's and the user's own stop end the study. */
+enum tare_status sweeps_end_cell(struct sweeps *s, size_t i, const struct tare_err *failure,
+                                 struct tare_err *err);
+
+/* Starts a worker for cell i, warms it up and stores that. What is the worker's fault comes back in
+ * failure, with TARE_OK. */
+enum tare_status sweeps_start_cell(struct sweeps *s, size_t i, struct tare_err *failure,
+                                   struct tare_err *err);
+
+/* One visit, stored; failure as above. */
+enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, int64_t position,
+                                   struct tare_err *failure, struct tare_err *err);
 
 /* Room for what was visited, once there is a plan. */
 enum tare_status sweeps_make_room(struct sweeps *s, struct tare_err *err);
