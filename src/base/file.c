@@ -322,6 +322,43 @@ enum tare_status file_list(const char *dir, const char *const *suffixes, char **
     return status;
 }
 
+/* Replaces a name by "dir/name". */
+static enum tare_status put_before(const char *dir, char **name, struct tare_err *err)
+{
+    size_t room = strlen(dir) + strlen(*name) + 2;
+    char *path = malloc(room);
+    enum tare_status status = path
+                                  ? file_join(path, room, dir, *name, err)
+                                  : tare_fail(err, TARE_NOMEM, "out of memory for a list of files");
+
+    if (status != TARE_OK) {
+        free(path);
+        return status;
+    }
+    free(*name);
+    *name = path;
+    return TARE_OK;
+}
+
+enum tare_status file_list_paths(const char *dir, const char *const *suffixes, const char *wanted,
+                                 char ***paths, size_t *count, struct tare_err *err)
+{
+    enum tare_status status = file_list(dir, suffixes, paths, count, err);
+
+    if (status != TARE_OK)
+        return status;
+    if (*count == 0)
+        status = tare_fail(err, TARE_ABSENT, "no %s in '%s'", wanted, dir);
+    for (size_t i = 0; i < *count && status == TARE_OK; i++)
+        status = put_before(dir, &(*paths)[i], err);
+    if (status != TARE_OK) {
+        file_free_names(*paths, *count);
+        *paths = NULL;
+        *count = 0;
+    }
+    return status;
+}
+
 void file_free_names(char **names, size_t count)
 {
     for (size_t i = 0; i < count; i++)

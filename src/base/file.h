@@ -68,6 +68,11 @@ const char *file_base_name(const char *path);
  */
 enum tare_status file_list(const char *dir, const char *const *suffixes, char ***names,
                            size_t *count, struct tare_err *err);
+
+/* The same as "dir/name" each; TARE_ABSENT, saying what is wanted ("picture"), if there are none.
+ */
+enum tare_status file_list_paths(const char *dir, const char *const *suffixes, const char *wanted,
+                                 char ***paths, size_t *count, struct tare_err *err);
 void file_free_names(char **names, size_t count);
 
 /* SHA-256 of a whole file, as 64 hex digits and a NUL. */

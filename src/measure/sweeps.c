@@ -280,31 +280,10 @@ static enum tare_status register_cells(struct sweeps *s, struct tare_err *err)
 
 static enum tare_status list_pictures(struct sweeps *s, struct tare_err *err)
 {
-    const char *dir = s->study->images;
-    char **names;
-    size_t count;
-    enum tare_status status = TARE_OK;
-
-    if (!dir[0])
+    if (!s->study->images[0])
         return TARE_OK;
-    status = file_list(dir, picture_suffixes, &names, &count, err);
-    if (status != TARE_OK)
-        return status;
-    if (count == 0) {
-        file_free_names(names, count);
-        return tare_fail(err, TARE_ABSENT, "no .jpg or .jpeg picture in '%s'", dir);
-    }
-    for (size_t i = 0; i < count && status == TARE_OK; i++) {
-        char path[FILE_MAX_PATH];
-
-        status = file_join(path, sizeof(path), dir, names[i], err);
-        free(names[i]);
-        names[i] = status == TARE_OK ? strdup(path) : NULL;
-        if (status == TARE_OK && !names[i])
-            status = tare_fail(err, TARE_NOMEM, "out of memory for a list of pictures");
-    }
-    s->pictures = (struct crew_pictures){names, count};
-    return status;
+    return file_list_paths(s->study->images, picture_suffixes, "picture (.jpg or .jpeg)",
+                           &s->pictures.paths, &s->pictures.count, err);
 }
 
 static enum tare_status check_annotations(const struct study *study, struct tare_err *err)
