@@ -31,7 +31,7 @@ static const struct command commands[] = {
     {"report", cmd_report, 0, "print a ledger from result files, and as HTML, SVG, CSV or JSON"},
     {"trust", cmd_trust, NEED_STOP, "say which differences can be seen on this machine today"},
     {"worker", cmd_worker, 0, NULL},
-    {"eval", cmd_eval, 0, "COCO box AP of a model or a detection file, and whether two differ"},
+    {"eval", cmd_eval, 0, "COCO box AP of a model or a detection file; agreement of two models"},
     {NULL, NULL, 0, NULL},
 };
 

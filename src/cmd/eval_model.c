@@ -5,7 +5,6 @@
 
 #include "backend/backend_options.h"
 #include "backend/registry.h"
-#include "backend/session.h"
 #include "base/clock.h"
 #include "cmd/progress.h"
 #include "measure/evaluate.h"
@@ -36,8 +35,8 @@ static enum tare_status refuse_checkpoint(const char *model, struct tare_err *er
                      "'%s' is a checkpoint: make a model of it first, with 'tare export'", model);
 }
 
-static enum tare_status open_session(const struct eval_model *run, struct backend **backend,
-                                     struct backend_session **session, struct tare_err *err)
+enum tare_status eval_open_session(const struct eval_model *run, struct backend **backend,
+                                   struct backend_session **session, struct tare_err *err)
 {
     struct backend_options options;
     struct backend_session_options open = {
@@ -74,7 +73,7 @@ enum tare_status eval_run_model(const struct eval_model *run, const struct coco_
     enum tare_status status = coco_detections_new(detections, err);
 
     if (status == TARE_OK)
-        status = open_session(run, &backend, &session, err);
+        status = eval_open_session(run, &backend, &session, err);
     if (status == TARE_OK) {
         (void)snprintf(version, 64, "%s", backend_session_report(session)->runtime_version);
         (void)snprintf(display.what, sizeof(display.what), "%zu pictures",

@@ -5,6 +5,7 @@
 #define TARE_CMD_EVAL_MODEL_H
 
 #include "accuracy/coco.h"
+#include "backend/session.h"
 
 struct eval_model {
     const char *model, *images; /* file, and the folder of the pictures */
@@ -12,6 +13,13 @@ struct eval_model {
     int32_t threads, batch, size; /* 0: the runtime's, 1, the model's */
     bool quiet;                   /* no progress */
 };
+
+/*
+ * Opens the model. The caller closes *session, then frees *backend (both may be NULL), on error
+ * too.
+ */
+enum tare_status eval_open_session(const struct eval_model *run, struct backend **backend,
+                                   struct backend_session **session, struct tare_err *err);
 
 /*
  * Detections of all pictures of the dataset, to be freed by the caller on success. version gets the
