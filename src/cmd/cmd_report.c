@@ -8,11 +8,12 @@
 #include "base/log.h"
 #include "cmd/command.h"
 #include "report/report.h"
+#include "report/report_explain.h"
 
 #define MAX_FILES 16
 
 struct args {
-    const char *html, *svg, *csv;
+    const char *html, *svg, *csv, *explain;
     bool json;
     int64_t run, resamples;
     double within;
@@ -38,6 +39,11 @@ static const struct option_info table[] = {
      .help = "also write a row a cell and a row a line of the ledger; - is standard output",
      AT(csv)},
     {.kind = OPTION_FLAG, .name = "json", .help = "print JSON instead of the text", AT(json)},
+    {.kind = OPTION_TEXT,
+     .name = "explain",
+     .value = "CELL",
+     .help = "print all that stands behind one cell instead, with the arithmetic of its lines",
+     AT(explain)},
     {.kind = OPTION_NUMBER,
      .name = "within",
      .value = "AP",
@@ -139,6 +145,26 @@ static bool wants_colour(void)
     return isatty(STDOUT_FILENO) && !(none && *none) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
+static enum tare_status explain(const struct reports *reports, const struct args *args,
+                                struct tare_err *err)
+{
+    struct explain explain = {0};
+    struct buf out = BUF_INIT;
+    size_t cell;
+    enum tare_status status = explain_find(&reports->ledgers[0], args->explain, &cell, err);
+
+    if (status == TARE_OK)
+        status = explain_build(reports->stores[0], &reports->ledgers[0], cell, &explain, err);
+    if (status == TARE_OK)
+        status = args->json ? report_explain_json(&explain, &out, err)
+                            : report_explain(&explain, &out, err);
+    if (status == TARE_OK)
+        (void)fwrite(out.data, 1, out.size, stdout); /* command_finish() sees what fails */
+    explain_release(&explain);
+    buf_release(&out);
+    return status;
+}
+
 static enum tare_status print(const struct report_set *set, const struct args *args,
                               struct tare_err *err)
 {
@@ -171,6 +197,8 @@ int cmd_report(int argc, char **argv)
     if (files.operand_count > MAX_FILES)
         return command_usage("report", "%zu result files, at most %d fit", files.operand_count,
                              MAX_FILES);
+    if (args.explain && files.operand_count > 1)
+        return command_usage("report", "'--explain' takes one result file");
     reports = calloc(1, sizeof(*reports));
     if (!reports) {
         (void)tare_fail(&err, TARE_NOMEM, "out of memory");
@@ -181,7 +209,7 @@ int cmd_report(int argc, char **argv)
     if (status == TARE_OK)
         status = write_files(&set, &args, &err);
     if (status == TARE_OK)
-        status = print(&set, &args, &err);
+        status = args.explain ? explain(reports, &args, &err) : print(&set, &args, &err);
     release(reports);
     if (status != TARE_OK)
         return command_fail("report", &err);

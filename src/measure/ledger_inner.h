@@ -25,7 +25,20 @@ struct ledger_visits {
  * cell->mode; the caller releases them. */
 enum tare_status ledger_read_cell(struct store *store, uint64_t seed, struct ledger_cell *cell,
                                   struct ledger_visits *visits, struct tare_err *err);
+
+/* The same visits of one mode alone, without any figure made of them. */
+enum tare_status ledger_load_visits(struct store *store, int64_t cell_id,
+                                    enum store_visit_mode mode, struct ledger_visits *visits,
+                                    struct tare_err *err);
 void ledger_release_visits(struct ledger_visits *visits);
+
+#define LEDGER_MAX_SWEEPS ((size_t)100000) /* as a study may have */
+
+/* The first visit of a cell in a sweep that has a median; NULL if there is none. */
+const struct ledger_visit *ledger_visit_in(const struct ledger_visits *visits, size_t sweep);
+
+/* Equal for pairs of visits by the same two workers. */
+int64_t ledger_cluster(const struct ledger_visit *cell, const struct ledger_visit *baseline);
 
 /* Ratio and difference of pairs of cells, with intervals that hold together over all of them. */
 struct ledger_pair {

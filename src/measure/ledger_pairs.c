@@ -8,8 +8,6 @@
 #include "measure/ledger_inner.h"
 #include "stats/paired.h"
 
-#define MAX_SWEEPS ((size_t)100000) /* as a study may have */
-
 /* What is worked on: rows of pairs, columns of sweeps. */
 struct table {
     double *logs;      // (pair_count, sweep_count) log ratios; NAN: no pair
@@ -39,7 +37,7 @@ static bool table_make(struct table *table, const struct ledger_visits *visits,
         for (size_t i = 0; i < visits[pairs[p].cell].count; i++) {
             size_t sweep = (size_t)visits[pairs[p].cell].items[i].row.sweep;
 
-            if (sweep >= sweeps && sweep < MAX_SWEEPS)
+            if (sweep >= sweeps && sweep < LEDGER_MAX_SWEEPS)
                 sweeps = sweep + 1;
         }
     *table = (struct table){.pair_count = pair_count, .sweep_count = sweeps};
@@ -53,13 +51,18 @@ static bool table_make(struct table *table, const struct ledger_visits *visits,
            table->differences && table->critical;
 }
 
-/* The first visit of a cell in a sweep that has a median; NULL if there is none. */
-static const struct ledger_visit *visit_in(const struct ledger_visits *visits, size_t sweep)
+const struct ledger_visit *ledger_visit_in(const struct ledger_visits *visits, size_t sweep)
 {
     for (size_t i = 0; i < visits->count; i++)
         if ((size_t)visits->items[i].row.sweep == sweep && visits->items[i].median_ns > 0)
             return &visits->items[i];
     return NULL;
+}
+
+int64_t ledger_cluster(const struct ledger_visit *cell, const struct ledger_visit *baseline)
+{
+    /* unsigned: a file may claim any ordinal, and only equality matters */
+    return (int64_t)((uint64_t)cell->restart * 1000003 + (uint64_t)baseline->restart);
 }
 
 static void fill_pair(struct table *table, const struct ledger_visits *visits,
@@ -69,17 +72,15 @@ static void fill_pair(struct table *table, const struct ledger_visits *visits,
     double *absolutes = table->absolutes + index * table->sweep_count;
 
     for (size_t s = 0; s < table->sweep_count; s++) {
-        const struct ledger_visit *cell = visit_in(&visits[pair->cell], s);
-        const struct ledger_visit *baseline = visit_in(&visits[pair->baseline], s);
+        const struct ledger_visit *cell = ledger_visit_in(&visits[pair->cell], s);
+        const struct ledger_visit *baseline = ledger_visit_in(&visits[pair->baseline], s);
 
         logs[s] = absolutes[s] = NAN;
         if (!cell || !baseline || cell->row.mode != baseline->row.mode)
             continue;
         logs[s] = log(cell->median_ns / baseline->median_ns);
         absolutes[s] = cell->median_ns - baseline->median_ns;
-        /* unsigned: a file may claim any ordinal, and only equality matters */
-        table->clusters[s] =
-            (int64_t)((uint64_t)cell->restart * 1000003 + (uint64_t)baseline->restart);
+        table->clusters[s] = ledger_cluster(cell, baseline);
     }
     table->ratios[index] = paired_mean(logs, table->clusters, table->sweep_count);
     table->differences[index] = paired_mean(absolutes, table->clusters, table->sweep_count);

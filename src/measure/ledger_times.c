@@ -368,3 +368,25 @@ enum tare_status ledger_read_cell(struct store *store, uint64_t seed, struct led
     free(rows);
     return status;
 }
+
+enum tare_status ledger_load_visits(struct store *store, int64_t cell_id,
+                                    enum store_visit_mode mode, struct ledger_visits *visits,
+                                    struct tare_err *err)
+{
+    struct store_restart *restarts = NULL;
+    struct store_visit *rows = NULL;
+    size_t restart_count = 0, row_count = 0;
+    enum tare_status status = store_restarts(store, cell_id, &restarts, &restart_count, err);
+
+    *visits = (struct ledger_visits){NULL, 0};
+    if (status == TARE_OK)
+        status = store_visits(store, cell_id, &rows, &row_count, err);
+    if (status == TARE_OK)
+        status = load_visits(store, rows, row_count, mode, visits, err);
+    for (size_t i = 0; i < visits->count; i++)
+        visits->items[i].restart =
+            restart_ordinal(restarts, restart_count, visits->items[i].row.restart_id);
+    free(restarts);
+    free(rows);
+    return status;
+}

@@ -37,38 +37,6 @@ static void put_spaces(struct buf *out, size_t count)
         buf_append_char(out, ' ');
 }
 
-/* Words of stored text, broken at REPORT_COLUMNS; later lines start at indent. */
-static void put_wrapped(struct buf *out, const char *text, size_t column, size_t indent)
-{
-    bool first = true;
-
-    while (*text) {
-        size_t length = strcspn(text, " "), columns = 0;
-        struct buf word = BUF_INIT;
-
-        for (size_t i = 0; i < length; i++)
-            buf_append_char(&word, text[i]);
-        columns = write_columns(buf_text(&word));
-        if (!first && column + 1 + columns > REPORT_COLUMNS) {
-            buf_append_char(out, '\n');
-            put_spaces(out, indent);
-            column = indent;
-            first = true;
-        }
-        if (!first) {
-            buf_append_char(out, ' ');
-            column++;
-        }
-        write_plain(out, buf_text(&word));
-        column += columns;
-        buf_release(&word);
-        first = false;
-        text += length;
-        text += strspn(text, " ");
-    }
-    buf_append_char(out, '\n');
-}
-
 static void put_heading(const struct page *page, const char *title, const char *rest)
 {
     buf_append_char(page->out, '\n');
@@ -78,7 +46,7 @@ static void put_heading(const struct page *page, const char *title, const char *
     if (rest[0]) {
         paint(page, PAINT_DIM);
         buf_append_text(page->out, "  ");
-        put_wrapped(page->out, rest, write_columns(title) + 2, 2);
+        write_wrapped(page->out, rest, write_columns(title) + 2, 2);
         paint(page, PAINT_NONE);
     } else {
         buf_append_char(page->out, '\n');
@@ -102,11 +70,11 @@ static void put_head(const struct page *page, const struct ledger *ledger)
     buf_release(&line);
     paint(page, PAINT_DIM);
     buf_append_text(page->out, "measured on ");
-    put_wrapped(page->out, ledger->host, 12, 12);
+    write_wrapped(page->out, ledger->host, 12, 12);
     paint(page, PAINT_NONE);
     buf_append_char(page->out, '\n');
     paint(page, PAINT_BOLD);
-    put_wrapped(page->out, ledger->decision.sentence, 0, 0);
+    write_wrapped(page->out, ledger->decision.sentence, 0, 0);
     paint(page, PAINT_NONE);
 }
 
@@ -127,7 +95,7 @@ static void put_notes(const struct page *page, const char *title, const struct l
         buf_append_text(page->out, "  ");
         write_padded(page->out, notes->items[i].subject, (int)columns);
         buf_append_text(page->out, "  ");
-        put_wrapped(page->out, notes->items[i].text, columns + 4, columns + 4);
+        write_wrapped(page->out, notes->items[i].text, columns + 4, columns + 4);
     }
 }
 
@@ -257,7 +225,7 @@ static void put_line(const struct page *page, const struct ledger_line *line, do
     if (line->verdict == LEDGER_NOT_MEASURED) {
         paint(page, PAINT_DIM);
         buf_append_text(out, "  not measured: ");
-        put_wrapped(out, line->why, 45, 31);
+        write_wrapped(out, line->why, 45, 31);
         paint(page, PAINT_NONE);
         return;
     }
@@ -332,7 +300,7 @@ static void put_side_by_side(const struct page *page, const struct report_set *s
     put_heading(page, "Side by side", "p50 in ms; not paired: no interval stands between machines");
     for (size_t f = 0; f < shown; f++) {
         buf_printf(page->out, "  %c  ", (char)('A' + f));
-        put_wrapped(page->out, set->items[f]->host, 5, 5);
+        write_wrapped(page->out, set->items[f]->host, 5, 5);
     }
     put_spaces(page->out, NAME_COLUMNS + 2);
     for (size_t f = 0; f < shown; f++)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "report/report.h"
+
 static struct write_number unknown(void)
 {
     return (struct write_number){"–"};
@@ -182,6 +184,38 @@ void write_padded(struct buf *out, const char *text, int columns)
         buf_append_text(out, "…");
     for (size_t i = wanted; columns > 0 && i < room; i++)
         buf_append_char(out, ' ');
+}
+
+void write_wrapped(struct buf *out, const char *text, size_t column, size_t indent)
+{
+    bool first = true;
+
+    while (*text) {
+        size_t length = strcspn(text, " "), columns = 0;
+        struct buf word = BUF_INIT;
+
+        for (size_t i = 0; i < length; i++)
+            buf_append_char(&word, text[i]);
+        columns = write_columns(buf_text(&word));
+        if (!first && column + 1 + columns > REPORT_COLUMNS) {
+            buf_append_char(out, '\n');
+            for (size_t i = 0; i < indent; i++)
+                buf_append_char(out, ' ');
+            column = indent;
+            first = true;
+        }
+        if (!first) {
+            buf_append_char(out, ' ');
+            column++;
+        }
+        write_plain(out, buf_text(&word));
+        column += columns;
+        buf_release(&word);
+        first = false;
+        text += length;
+        text += strspn(text, " ");
+    }
+    buf_append_char(out, '\n');
 }
 
 void write_html(struct buf *out, const char *text)

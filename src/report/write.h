@@ -50,6 +50,10 @@ void write_plain(struct buf *out, const char *text);
 /* The same in exactly `columns` columns: cut with "…" or padded; negative: right-aligned. */
 void write_padded(struct buf *out, const char *text, int columns);
 
+/* Words of stored text and a line break, broken at REPORT_COLUMNS: the first line starts at column,
+ * later ones are indented. */
+void write_wrapped(struct buf *out, const char *text, size_t column, size_t indent);
+
 /* Appends stored text to HTML or SVG, in content or in a quoted attribute. */
 void write_html(struct buf *out, const char *text);
 

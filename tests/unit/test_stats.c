@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "stats/bootstrap.h"
+#include "stats/components.h"
 #include "stats/paired.h"
 #include "stats/quantile.h"
 #include "stats/random.h"
@@ -307,6 +308,31 @@ static void bootstrap_sees_restarts(void)
     CHECK(isnan(out.low) && isnan(out.high));
 }
 
+/* The dyestuff yields of Davies (1947): six batches of five, 1764 between and 2451 within them in
+ * every textbook of variance components, such as Searle, Casella and McCulloch. */
+static void components_are_those_of_the_dyestuff(void)
+{
+    static const double yields[] = {1545, 1440, 1440, 1520, 1580, 1540, 1555, 1490, 1560, 1495,
+                                    1595, 1550, 1605, 1510, 1560, 1445, 1440, 1595, 1465, 1545,
+                                    1595, 1630, 1515, 1635, 1625, 1520, 1455, 1450, 1480, 1445};
+    static const double alone[] = {1, NAN, 2, 3};
+    static const int64_t one[] = {4, 4, 4, 4}, two[] = {1, 1, 2, 3};
+    int64_t batch[COUNT(yields)];
+    struct components c;
+
+    for (size_t i = 0; i < COUNT(yields); i++)
+        batch[i] = (int64_t)i / 5;
+    c = components_estimate(yields, batch, COUNT(yields));
+    CHECK(c.count == 30 && c.groups == 6);
+    CHECK_NEAR(c.between, 1764.05, 1e-4);
+    CHECK_NEAR(c.within, 2451.25, 1e-4);
+    CHECK_NEAR(c.mean_between, 1764.05 / 6, 1e-4);
+    CHECK_NEAR(c.mean_within, 2451.25 / 30, 1e-4);
+    CHECK(isnan(components_estimate(alone, one, 4).between));
+    CHECK(isnan(components_estimate(alone, two, 4).within));
+    CHECK(components_estimate(alone, two, 4).count == 3);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -327,6 +353,7 @@ int main(int argc, char **argv)
         {"bootstrap_of_a_median_matches_its_normal_theory",
          bootstrap_of_a_median_matches_its_normal_theory},
         {"bootstrap_sees_restarts", bootstrap_sees_restarts},
+        {"components_are_those_of_the_dyestuff", components_are_those_of_the_dyestuff},
         {NULL, NULL},
     };
 
