@@ -62,6 +62,9 @@ const struct option_info bench_options[] = {
     {OPTION_FLAG, "ledger", 0, NULL,
      "print the ledger at the end; --no-ledger leaves it to tare report", "yes", NULL, 0, 0,
      AT(ledger)},
+    {OPTION_FLAG, "peaks", 0, NULL,
+     "measure first what the machine could do at most, which each cell is held against", "yes",
+     NULL, 0, 0, AT(peaks)},
     {OPTION_FLAG, "quiet", 'q', NULL, "no progress", NULL, NULL, 0, 0, AT(quiet)},
     {OPTION_FLAG, "json", 0, NULL, "the ledger as JSON", NULL, NULL, 0, 0, AT(json)},
     {0},
@@ -367,6 +370,7 @@ void bench_args_init(struct bench_args *args)
 {
     *args = (struct bench_args){
         .ledger = true,
+        .peaks = true,
         .imgsz = -1,
         .sweeps = -1,
         .restarts = -1,

@@ -16,7 +16,7 @@ struct bench_args {
     int64_t sweeps, restarts, runs, warmup_runs, seed, imgsz;
     const char *visit, *warmup, *timeout, *budget, *resume;
     double rate;
-    bool quiet, json, ledger;
+    bool quiet, json, ledger, peaks;
 };
 
 extern const struct option_info bench_options[];

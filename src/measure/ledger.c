@@ -261,6 +261,32 @@ static enum tare_status read_lines(struct store *store, struct ledger *ledger, s
     return status;
 }
 
+/* The session's own part of a run is what a limit of its graph is for. */
+static enum tare_status fill_limits(struct store *store, struct ledger *ledger,
+                                    struct tare_err *err)
+{
+    struct roofline_graphs graphs = {0};
+    enum tare_status status = roofline_read(store, ledger->run.id, &ledger->peaks, err);
+
+    if (status == TARE_OK)
+        status = roofline_read_graphs(store, ledger->run.id, &graphs, err);
+    for (size_t i = 0; i < ledger->cell_count && status == TARE_OK; i++) {
+        struct ledger_cell *cell = &ledger->cells[i];
+        const struct ledger_times *times = ledger_times(cell);
+        const char *executed = cell->row.executed_precision;
+        double infer = times ? times->stage_ns[LEDGER_INFER] : NAN;
+        double median = !times ? NAN : isnan(infer) ? times->p50_ns : infer;
+
+        cell->limit = roofline_row_of(&ledger->peaks, roofline_find_graph(&graphs, cell->row.id),
+                                      executed[0] ? executed : cell->row.precision,
+                                      cell->row.threads, median);
+        if (strcmp(cell->row.device, "cpu") != 0)
+            cell->limit = roofline_row_of(&ledger->peaks, NULL, "", 0, NAN);
+    }
+    roofline_release_graphs(&graphs);
+    return status;
+}
+
 enum tare_status ledger_build(struct store *store, const struct ledger_options *options,
                               struct ledger *ledger, struct tare_err *err)
 {
@@ -279,6 +305,8 @@ enum tare_status ledger_build(struct store *store, const struct ledger_options *
         status = read_cells(store, ledger, &visits, err);
     if (status == TARE_OK)
         status = read_lines(store, ledger, err);
+    if (status == TARE_OK)
+        status = fill_limits(store, ledger, err);
     make_labels(ledger);
     if (status == TARE_OK)
         status = ledger_fill_lines(ledger, visits, err);

@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "measure/roofline.h"
 #include "store/store.h"
 #include "tare/status.h"
 
@@ -108,6 +109,7 @@ struct ledger_cell {
     struct ledger_ap ap_to_reference;
     struct store_figure *figures; // (figure_count)
     size_t figure_count;
+    struct roofline_row limit; /* how near it is to what the machine allows */
 };
 
 enum ledger_verdict {
@@ -175,6 +177,7 @@ struct ledger {
     size_t cell_count;
     struct ledger_line *lines; // (line_count)
     size_t line_count;
+    struct roofline_peaks peaks; /* of the machine, measured before the first visit */
     struct ledger_decision decision;
     struct ledger_notes missing;  /* not measured, and why */
     struct ledger_notes warnings; /* measured, but mind this */

@@ -58,18 +58,20 @@ static struct roofline_row unknown(const char *why)
 }
 
 struct roofline_row roofline_row_of(const struct roofline_peaks *peaks,
-                                    const struct roofline_cost *cost, const char *precision,
+                                    const struct roofline_graph *graph, const char *precision,
                                     int64_t threads, double median_ns)
 {
     double compute_ns = 0, traffic_ns, cache, memory, weights;
     struct roofline_row row = {.known = true};
+    const struct roofline_cost *cost;
 
     if (!peaks->known)
         return unknown("the peaks of the machine were not measured");
-    if (!cost)
-        return unknown("what the graph asks of a machine is not known");
+    if (!graph || !graph->known)
+        return unknown(graph ? graph->why : "there is no ONNX file of its graph");
     if (!(median_ns > 0))
         return unknown("it was not measured");
+    cost = &graph->cost;
     row.cost = *cost;
     row.type = type_of(precision);
     /* a runtime that converts keeps its weights in what it executes */

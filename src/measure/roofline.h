@@ -25,12 +25,14 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json_write.h"
 #include "measure/peak.h"
 #include "store/store.h"
 #include "tare/status.h"
 
 /* The name of the document in a result file that holds the peaks of its run, as JSON. */
 #define ROOFLINE_DOCUMENT "peaks"
+#define ROOFLINE_GRAPHS   "graphs" /* and of the one with what the cells' graphs ask */
 
 /* On how many threads a peak was measured. */
 enum roofline_span {
@@ -100,6 +102,7 @@ enum tare_status roofline_measure(const struct roofline_options *options,
 
 /* As JSON, and back; TARE_BADDATA if it is not that. */
 void roofline_write(const struct roofline_peaks *peaks, struct buf *out);
+void roofline_put(const struct roofline_peaks *peaks, struct json_writer *w); /* members alone */
 enum tare_status roofline_parse(const char *text, size_t size, struct roofline_peaks *peaks,
                                 struct tare_err *err);
 
@@ -123,21 +126,37 @@ double roofline_rate(const struct roofline_peak spans[ROOFLINE_SPANS], int proce
 enum tare_status roofline_cost_of(const char *path, int64_t batch, int64_t size,
                                   struct roofline_cost *cost, struct tare_err *err);
 
-/* Keeps a cost with its cell as figures, and finds it again among them; false if it is not there.
- */
-enum tare_status roofline_put_cost(struct store *store, int64_t cell_id,
-                                   const struct roofline_cost *cost, struct tare_err *err);
-bool roofline_find_cost(const struct store_figure *figures, size_t count,
-                        struct roofline_cost *cost);
+/* What the graphs of a run's cells ask. */
+struct roofline_graph {
+    int64_t cell_id;
+    bool known;
+    char why[160]; /* why not */
+    struct roofline_cost cost;
+};
+
+struct roofline_graphs {
+    struct roofline_graph *items; // (count)
+    size_t count;
+};
+
+/* As JSON, and from a stored run: none if it holds none. On success roofline_release_graphs(). */
+void roofline_write_graphs(const struct roofline_graphs *graphs, struct buf *out);
+enum tare_status roofline_read_graphs(struct store *store, int64_t run_id,
+                                      struct roofline_graphs *graphs, struct tare_err *err);
+void roofline_release_graphs(struct roofline_graphs *graphs);
+
+/* The graph of a cell; NULL if none is stored. */
+const struct roofline_graph *roofline_find_graph(const struct roofline_graphs *graphs,
+                                                 int64_t cell_id);
 
 /* --- a cell --- */
 
 /*
  * A cell of that precision ("fp32"; as executed) and so many threads, whose session took median_ns.
- * cost NULL: not known.
+ * graph NULL: nothing is known of it.
  */
 struct roofline_row roofline_row_of(const struct roofline_peaks *peaks,
-                                    const struct roofline_cost *cost, const char *precision,
+                                    const struct roofline_graph *graph, const char *precision,
                                     int64_t threads, double median_ns);
 
 /* "compute", "memory", "cache". */

@@ -1,8 +1,11 @@
 /* roofline_cost.c - what a graph asks of a machine, with its open dimensions closed. */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "measure/roofline.h"
+#include "base/json_tree.h"
+#include "base/json_write.h"
 #include "measure/roofline_inner.h"
 #include "onnx/onnx_cost.h"
 #include "onnx/onnx_read.h"
@@ -135,46 +138,97 @@ enum tare_status roofline_cost_of(const char *path, int64_t batch, int64_t size,
     return status;
 }
 
-/* --- kept with a cell --- */
+/* --- kept in the store --- */
 
 static const struct {
     const char *name;
     size_t offset;
-} figures[] = {
-    {"graph.operations", offsetof(struct roofline_cost, operations)},
-    {"graph.int8_operations", offsetof(struct roofline_cost, int8_operations)},
-    {"graph.weight_bytes", offsetof(struct roofline_cost, weight_bytes)},
-    {"graph.edge_bytes", offsetof(struct roofline_cost, edge_bytes)},
+} numbers[] = {
+    {"operations", offsetof(struct roofline_cost, operations)},
+    {"int8_operations", offsetof(struct roofline_cost, int8_operations)},
+    {"weight_bytes", offsetof(struct roofline_cost, weight_bytes)},
+    {"edge_bytes", offsetof(struct roofline_cost, edge_bytes)},
 };
 
-#define FIGURES (sizeof(figures) / sizeof(figures[0]))
+#define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 
-enum tare_status roofline_put_cost(struct store *store, int64_t cell_id,
-                                   const struct roofline_cost *cost, struct tare_err *err)
+void roofline_write_graphs(const struct roofline_graphs *graphs, struct buf *out)
 {
-    enum tare_status status = TARE_OK;
+    struct json_writer w;
 
-    for (size_t i = 0; i < FIGURES && status == TARE_OK; i++) {
-        double value;
+    json_start(&w, out, false);
+    json_open_array(&w, NULL);
+    for (size_t i = 0; i < graphs->count; i++) {
+        const struct roofline_graph *graph = &graphs->items[i];
 
-        memcpy(&value, (const char *)cost + figures[i].offset, sizeof(value));
-        status = store_put_figure(store, cell_id, figures[i].name, value, err);
+        json_open_object(&w, NULL);
+        json_put_int(&w, "cell", graph->cell_id);
+        json_put_text(&w, "why", graph->known ? NULL : graph->why);
+        for (size_t k = 0; k < NUMBERS && graph->known; k++) {
+            double value;
+
+            memcpy(&value, (const char *)&graph->cost + numbers[k].offset, sizeof(value));
+            json_put_number(&w, numbers[k].name, value);
+        }
+        json_close_object(&w);
     }
+    json_close_array(&w);
+}
+
+static void read_graph(const struct json_value *row, struct roofline_graph *graph)
+{
+    graph->cell_id = json_int(json_get(row, "cell"), 0);
+    (void)snprintf(graph->why, sizeof(graph->why), "%s", json_text(json_get(row, "why"), ""));
+    graph->known = graph->why[0] == '\0';
+    for (size_t k = 0; k < NUMBERS; k++) {
+        double value = json_number(json_get(row, numbers[k].name), -1);
+
+        graph->known = graph->known && isfinite(value) && value >= 0;
+        memcpy((char *)&graph->cost + numbers[k].offset, &value, sizeof(value));
+    }
+}
+
+enum tare_status roofline_read_graphs(struct store *store, int64_t run_id,
+                                      struct roofline_graphs *graphs, struct tare_err *err)
+{
+    struct tare_err inner = TARE_ERR_INIT;
+    struct json_tree *tree = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    enum tare_status status = store_document(store, run_id, ROOFLINE_GRAPHS, &text, &size, &inner);
+
+    memset(graphs, 0, sizeof(*graphs));
+    if (status == TARE_ABSENT)
+        return TARE_OK;
+    if (status != TARE_OK)
+        return tare_fail(err, status, "%s", inner.text);
+    status = json_parse(text, size, &tree, err);
+    if (status == TARE_OK) {
+        graphs->count = json_count(json_root(tree));
+        graphs->items = calloc(graphs->count + 1, sizeof(*graphs->items));
+        if (!graphs->items) {
+            graphs->count = 0;
+            status = tare_fail(err, TARE_NOMEM, "out of memory for what graphs ask");
+        }
+    }
+    for (size_t i = 0; i < graphs->count; i++)
+        read_graph(json_at(json_root(tree), i), &graphs->items[i]);
+    json_free(tree);
+    free(text);
     return status;
 }
 
-bool roofline_find_cost(const struct store_figure *items, size_t count, struct roofline_cost *cost)
+void roofline_release_graphs(struct roofline_graphs *graphs)
 {
-    size_t found = 0;
+    free(graphs->items);
+    memset(graphs, 0, sizeof(*graphs));
+}
 
-    memset(cost, 0, sizeof(*cost));
-    for (size_t i = 0; i < FIGURES; i++)
-        for (size_t k = 0; k < count; k++)
-            if (strcmp(items[k].name, figures[i].name) == 0 && isfinite(items[k].value) &&
-                items[k].value >= 0) {
-                memcpy((char *)cost + figures[i].offset, &items[k].value, sizeof(double));
-                found++;
-                break;
-            }
-    return found == FIGURES;
+const struct roofline_graph *roofline_find_graph(const struct roofline_graphs *graphs,
+                                                 int64_t cell_id)
+{
+    for (size_t i = 0; i < graphs->count; i++)
+        if (graphs->items[i].cell_id == cell_id)
+            return &graphs->items[i];
+    return NULL;
 }

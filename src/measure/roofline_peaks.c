@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/json_tree.h"
-#include "base/json_write.h"
 #include "measure/roofline.h"
 
 #define WINDOWS   24
@@ -112,24 +111,29 @@ static void put_spans(struct json_writer *w, const char *what,
     }
 }
 
+void roofline_put(const struct roofline_peaks *peaks, struct json_writer *w)
+{
+    json_put_int(w, "processors", peaks->processors);
+    json_put_int(w, "cache_bytes", peaks->cache_bytes);
+    json_put_int(w, "buffer_bytes", peaks->buffer_bytes);
+    json_put_int(w, "took_ns", peaks->took_ns);
+    json_open_array(w, "rates");
+    for (int type = 0; type < PEAK_TYPES; type++)
+        put_spans(w, peak_type_name((enum peak_type)type), peaks->operations[type],
+                  peaks->processors);
+    for (int kind = 0; kind < PEAK_TRAFFICS; kind++)
+        put_spans(w, peak_traffic_name((enum peak_traffic)kind), peaks->traffic[kind],
+                  peaks->processors);
+    json_close_array(w);
+}
+
 void roofline_write(const struct roofline_peaks *peaks, struct buf *out)
 {
     struct json_writer w;
 
     json_start(&w, out, false);
     json_open_object(&w, NULL);
-    json_put_int(&w, "processors", peaks->processors);
-    json_put_int(&w, "cache_bytes", peaks->cache_bytes);
-    json_put_int(&w, "buffer_bytes", peaks->buffer_bytes);
-    json_put_int(&w, "took_ns", peaks->took_ns);
-    json_open_array(&w, "rates");
-    for (int type = 0; type < PEAK_TYPES; type++)
-        put_spans(&w, peak_type_name((enum peak_type)type), peaks->operations[type],
-                  peaks->processors);
-    for (int kind = 0; kind < PEAK_TRAFFICS; kind++)
-        put_spans(&w, peak_traffic_name((enum peak_traffic)kind), peaks->traffic[kind],
-                  peaks->processors);
-    json_close_array(&w);
+    roofline_put(peaks, &w);
     json_close_object(&w);
 }
 

@@ -14,6 +14,7 @@
 #include "base/stop.h"
 #include "measure/evaluate.h"
 #include "measure/host.h"
+#include "measure/limits.h"
 #include "measure/record.h"
 #include "measure/steady.h"
 #include "measure/sweeps_inner.h"
@@ -377,6 +378,17 @@ static enum tare_status finish(struct sweeps *s, enum tare_status status, struct
     return status != TARE_OK ? status : settled != TARE_OK ? settled : ended;
 }
 
+/* While no worker runs yet. */
+static enum tare_status record_limits(struct sweeps *s, struct tare_err *err)
+{
+    int64_t ids[STUDY_MAX_CELLS] = {0};
+
+    for (size_t i = 0; i < s->study->cell_count; i++)
+        ids[i] = s->cells[i].id;
+    sweeps_tell(s, "peaks of this machine", "", 0, 0);
+    return limits_record(s->study, ids, s->store, s->result->run_id, err);
+}
+
 enum tare_status sweeps_run(const struct study *study, struct store *store,
                             const struct sweeps_options *options, struct sweeps_result *result,
                             struct tare_err *err)
@@ -397,6 +409,8 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = check_annotations(study, err);
     if (status == TARE_OK)
         status = options->resume_run_id ? resume_run(&s, err) : register_cells(&s, err);
+    if (status == TARE_OK && !options->skip_limits)
+        status = record_limits(&s, err);
     if (status == TARE_OK)
         status = run_restarts(&s, err);
     if (s.crew && s.cells)

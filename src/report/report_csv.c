@@ -47,6 +47,11 @@ static const char *const columns[] = {
     "boxes_ms",
     "ap",
     "ap50",
+    "operations",
+    "bytes",
+    "limit_ms",
+    "of_limit",
+    "held_by",
     "kind",
     "baseline",
     "ratio",
@@ -156,6 +161,13 @@ static void put_cell_row(struct row *row, const struct ledger_cell *cell)
     if (cell->accuracy.known) {
         put_number(row, "ap", cell->accuracy.coco[0]);
         put_number(row, "ap50", cell->accuracy.coco[1]);
+    }
+    if (cell->limit.known) {
+        put_number(row, "operations", cell->limit.operations);
+        put_number(row, "bytes", cell->limit.bytes);
+        put_number(row, "limit_ms", cell->limit.limit_ns * 1e-6);
+        put_number(row, "of_limit", cell->limit.share);
+        put_text(row, "held_by", roofline_bound_name(cell->limit.bound));
     }
 }
 

@@ -131,6 +131,38 @@ static void put_identity(struct json_writer *w, const struct store_cell *r)
     json_put_text(w, "reason", r->reason);
 }
 
+static void put_limit(struct json_writer *w, const struct roofline_row *row)
+{
+    if (!row->known) {
+        json_put_null(w, "limit");
+        return;
+    }
+    json_open_object(w, "limit");
+    json_put_number(w, "operations", row->operations);
+    json_put_number(w, "int8_operations", row->cost.int8_operations);
+    json_put_number(w, "bytes", row->bytes);
+    json_put_number(w, "operations_per_byte", row->intensity);
+    json_put_number(w, "operations_per_s", row->attained);
+    json_put_number(w, "highest_operations_per_s", row->compute_rate);
+    json_put_number(w, "highest_bytes_per_s", row->traffic_rate);
+    json_put_number(w, "limit_ns", row->limit_ns);
+    json_put_number(w, "of_limit", row->share);
+    json_put_text(w, "held_by", roofline_bound_name(row->bound));
+    json_put_bool(w, "fp32_stands_in", row->stands_in);
+    json_close_object(w);
+}
+
+static void put_peaks(struct json_writer *w, const struct roofline_peaks *peaks)
+{
+    if (!peaks->known) {
+        json_put_null(w, "peaks");
+        return;
+    }
+    json_open_object(w, "peaks");
+    roofline_put(peaks, w);
+    json_close_object(w);
+}
+
 static void put_cell(struct json_writer *w, const struct ledger_cell *cell)
 {
     json_open_object(w, NULL);
@@ -148,6 +180,7 @@ static void put_cell(struct json_writer *w, const struct ledger_cell *cell)
             put_times(w, (enum store_visit_mode)mode, &cell->times[mode]);
     json_close_object(w);
     put_accuracy(w, cell);
+    put_limit(w, &cell->limit);
     json_open_object(w, "figures");
     for (size_t i = 0; i < cell->figure_count; i++)
         json_put_number(w, cell->figures[i].name, cell->figures[i].value);
@@ -214,6 +247,7 @@ static void put_ledger(struct json_writer *w, const struct ledger *ledger)
     put_notes(w, "not_measured", &ledger->missing);
     put_notes(w, "warnings", &ledger->warnings);
     put_notes(w, "trust", &ledger->trust);
+    put_peaks(w, &ledger->peaks);
     json_open_array(w, "lines");
     for (size_t i = 0; i < ledger->line_count; i++)
         put_line(w, ledger, &ledger->lines[i]);

@@ -169,6 +169,72 @@ static void put_cells(const struct page *page, const struct ledger *ledger)
         put_cell(page, ledger, i);
 }
 
+/* --- limits --- */
+
+static void put_limit(const struct page *page, const struct ledger_cell *cell)
+{
+    const struct roofline_row *row = &cell->limit;
+    char text[64];
+
+    buf_append_text(page->out, "  ");
+    write_padded(page->out, cell->label, NAME_COLUMNS);
+    if (!row->known) {
+        paint(page, PAINT_DIM);
+        buf_append_text(page->out, "  ");
+        write_wrapped(page->out, row->why, NAME_COLUMNS + 4, NAME_COLUMNS + 4);
+        paint(page, PAINT_NONE);
+        return;
+    }
+    buf_printf(page->out, "%9.2f%9.1f%9.0f", row->operations * 1e-9, row->bytes * 1e-6,
+               row->attained * 1e-9);
+    write_padded(page->out, write_ms(row->limit_ns, false).text, -10);
+    (void)snprintf(text, sizeof(text), "%.0f %%", row->share * 100);
+    write_padded(page->out, text, -9);
+    buf_printf(page->out, "  %s%s\n", roofline_bound_name(row->bound),
+               row->stands_in ? ", FP32's rate" : "");
+}
+
+static void put_peak(struct buf *out, const char *name,
+                     const struct roofline_peak spans[ROOFLINE_SPANS], const char *unit)
+{
+    if (spans[ROOFLINE_ONE].rate.best <= 0)
+        return;
+    buf_printf(out, "; %s %.0f and %.0f %s%s%s%s", name, spans[ROOFLINE_ONE].rate.best * 1e-9,
+               spans[ROOFLINE_ALL].rate.best * 1e-9, unit, spans[ROOFLINE_ONE].by[0] ? " (" : "",
+               spans[ROOFLINE_ONE].by, spans[ROOFLINE_ONE].by[0] ? ")" : "");
+}
+
+/* What this machine could do at most, and how near each cell came. */
+static void put_limits(const struct page *page, const struct ledger *ledger)
+{
+    const struct roofline_peaks *peaks = &ledger->peaks;
+    struct buf about = BUF_INIT;
+
+    if (!peaks->known)
+        return;
+    put_heading(page, "Limit",
+                "the session's median against the time that its graph needs at the highest rates "
+                "measured here; bytes: weights, inputs and outputs, each once");
+    paint(page, PAINT_DIM);
+    buf_printf(page->out, "  %-*s%9s%9s%9s%10s%9s  %s\n", NAME_COLUMNS, "", "10^9 op", "MB",
+               "10^9/s", "limit ms", "of limit", "held by");
+    paint(page, PAINT_NONE);
+    for (size_t i = 0; i < ledger->cell_count; i++)
+        if (ledger_times(&ledger->cells[i]))
+            put_limit(page, &ledger->cells[i]);
+    buf_printf(&about, "on one thread and on %d", peaks->processors);
+    for (int type = 0; type < PEAK_TYPES; type++)
+        put_peak(&about, peak_type_name((enum peak_type)type), peaks->operations[type],
+                 "10^9 op/s");
+    put_peak(&about, "memory", peaks->traffic[PEAK_READ], "GB/s");
+    put_peak(&about, "last cache", peaks->traffic[PEAK_CACHE], "GB/s");
+    paint(page, PAINT_DIM);
+    buf_append_text(page->out, "  ");
+    write_wrapped(page->out, buf_text(&about), 2, 2);
+    paint(page, PAINT_NONE);
+    buf_release(&about);
+}
+
 /* --- the ledger proper --- */
 
 static double widest_change(const struct ledger *ledger)
@@ -335,6 +401,7 @@ enum tare_status report_text(const struct report_set *set, bool colour, struct b
         put_notes(&page, "Not measured", &ledger->missing);
         put_lines(&page, ledger);
         put_cells(&page, ledger);
+        put_limits(&page, ledger);
         put_notes(&page, "Mind", &ledger->warnings);
         put_notes(&page, "Trust", &ledger->trust);
     }
