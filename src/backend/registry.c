@@ -60,16 +60,24 @@ static struct folders *search_folders(void)
     return folders;
 }
 
+/* What there is says more than where it was looked for: a name may be misspelt, or not written yet.
+ */
 static enum tare_status not_found(const char *name, const struct folders *folders,
                                   struct tare_err *err)
 {
     struct buf text;
     enum tare_status status;
+    char **names = NULL;
+    size_t count = 0;
 
     buf_init(&text, 4096);
-    for (size_t i = 0; i < folders->count; i++)
-        buf_printf(&text, "%s%s", i ? ", " : "", folders->paths[i]);
-    status = tare_fail(err, TARE_ABSENT, "no plugin '%s' in %s", name, buf_text(&text));
+    (void)backend_list(&names, &count, NULL);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&text, "%s%s", i ? ", " : "; there are ", names[i]);
+    for (size_t i = 0; i < folders->count && count == 0; i++)
+        buf_printf(&text, "%s%s", i ? ", " : " in ", folders->paths[i]);
+    status = tare_fail(err, TARE_ABSENT, "no plugin is called '%s'%s", name, buf_text(&text));
+    backend_free_names(names, count);
     buf_release(&text);
     return status;
 }

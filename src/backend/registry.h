@@ -15,8 +15,8 @@
 
 #include "backend/loader.h"
 
-/* The file of a plugin. TARE_ABSENT names the folders that were looked in; TARE_INVALID for a name
- * that is empty or not of [a-z0-9_-]. */
+/* The file of a plugin. TARE_ABSENT names the plugins that there are or, if there are none, the
+ * folders that were looked in; TARE_INVALID for a name that is empty or not of [a-z0-9_-]. */
 enum tare_status backend_find(const char *name, char *path, size_t path_bytes,
                               struct tare_err *err);
 

@@ -106,7 +106,8 @@ static void finds_by_name_and_by_path(void)
     CHECK(backend_find("./some/x.so", path, sizeof(path), &err) == TARE_OK);
     CHECK_TEXT(path, "./some/x.so");
     CHECK(backend_find("nosuch", path, sizeof(path), &err) == TARE_ABSENT);
-    CHECK(strncmp(err.text, "no plugin 'nosuch' in " TEST_BIN "/plugins", 30) == 0);
+    CHECK(strncmp(err.text, "no plugin is called 'nosuch'; there are ", 40) == 0);
+    CHECK(strstr(err.text, "null, onnxruntime") != NULL);
     tare_err_clear(&err);
     CHECK(backend_find("", path, sizeof(path), &err) == TARE_INVALID);
     tare_err_clear(&err);
