@@ -39,7 +39,7 @@ class Torch:
             os.environ["KMP_BLOCKTIME"] = "0"
         torch = self.torch = import_torch()
         threads = set_threads(torch, request["threads"])
-        dtype = choose_dtype(torch, request["precision"])
+        dtype = choose_dtype(torch, request["precision"], request["emulate"])
         model = load_model(request["model"])
         if request["fuse"]:
             fuse(model)
@@ -120,12 +120,24 @@ def set_threads(torch, wanted):
     return torch.get_num_threads()
 
 
-def choose_dtype(torch, precision):
+def computes_bf16(torch):
+    """Whether the processor multiplies in BF16. oneDNN's own answer is not enough on x86: it is yes
+    for any AVX-512, where it widens to FP32 first."""
+    capabilities = torch.cpu.get_capabilities()
+    if capabilities.get("architecture") == "x86_64":
+        return capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def choose_dtype(torch, precision, emulate):
     torch.set_float32_matmul_precision("highest")  # no BF16 or TF32 in FP32's place
     if precision == "fp16" and not torch.ops.mkldnn._is_mkldnn_fp16_supported():
         raise Refused("unsupported", "this processor computes no FP16 in PyTorch (oneDNN needs "
                                      "AVX-512 FP16): tensors would be FP16 and sums would not; "
                                      "need fp32 or bf16")
+    if precision == "bf16" and not emulate and not computes_bf16(torch):
+        raise Refused("unsupported", "this processor has no BF16 arithmetic: PyTorch would compute "
+                                     "in FP32 and round; need fp32, or the option emulate=1")
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     if precision not in dtypes:
         raise Refused("unsupported", f"the torch runtime has no '{precision}', need one of "

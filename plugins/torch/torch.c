@@ -16,6 +16,8 @@ static const struct tare_option_info torch_options[] = {
      1, NULL},
     {"spinning", "whether idle threads spin between runs", TARE_OPTION_CHOICE, "default", 0, 0,
      "default|off"},
+    {"emulate", "run bf16 on a processor that has no arithmetic for it, slowly", TARE_OPTION_BOOL,
+     "0", 0, 1, NULL},
     {"python", "interpreter (default: found)", TARE_OPTION_TEXT, "", 0, 0, NULL},
     {"timeout_s", "the longest that opening or a run may take", TARE_OPTION_INT, "300", 1, 86400,
      NULL},
@@ -33,6 +35,11 @@ static enum tare_status torch_open(const struct tare_open_options *options,
                                    struct tare_session **session, struct tare_open_report *report,
                                    struct tare_err *err)
 {
+    *session = NULL;
+    if (strcmp(options->precision, "int8") == 0) /* at once: importing PyTorch takes seconds */
+        return tare_fail(err, TARE_UNSUPPORTED,
+                         "the torch runtime runs a checkpoint as it is, which has no int8 weights: "
+                         "need fp32, bf16 or fp16");
     return python_session_open(options, torch_options, "torch", session, report, err);
 }
 

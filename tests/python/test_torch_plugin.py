@@ -5,6 +5,8 @@ seeded checkpoints where the weights do not matter, the real one where they do.
 """
 import json
 import os
+import pathlib
+import re
 import signal
 import sqlite3
 import sys
@@ -96,13 +98,25 @@ def test_threads_are_what_pytorch_says(seeded):
 def test_bf16_is_bf16(seeded, autocast):
     """Named as executed, near the reference, and not FP32's result under another name."""
     picture = noise(1, 64)
-    ours, _, report = run(seeded, picture, precision="bf16", autocast=autocast)
+    ours, _, report = run(seeded, picture, precision="bf16", autocast=autocast, emulate=1)
     assert report.executed_precision == b"bf16"
     for mine, theirs in zip(ours, reference(seeded, picture, "raw"), strict=True):
         assert mine.dtype == np.float32 and not np.allclose(mine, theirs, rtol=1e-5, atol=1e-5)
         spread = np.abs(theirs).max()
         assert np.abs(mine - theirs).max() < 0.1 * spread
         assert np.array_equal(mine, torch.from_numpy(mine).bfloat16().float().numpy())
+
+
+def test_bf16_is_refused_where_the_processor_has_none(seeded):
+    flags = re.search(r"^flags.*", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    if flags and not {"avx512_bf16", "amx_bf16"} & set(flags[0].split()):
+        refused(tare_abi.UNSUPPORTED, "has no BF16 arithmetic", seeded, precision="bf16")
+    elif flags:
+        assert run(seeded, noise(1, 64), precision="bf16")[2].executed_precision == b"bf16"
+
+
+def test_no_int8(seeded):
+    refused(tare_abi.UNSUPPORTED, "no int8 weights", seeded, precision="int8")
 
 
 def test_fp16_runs_in_fp16_or_not_at_all(seeded):
