@@ -19,10 +19,12 @@ enum tare_status ort_check_provider(const struct tare_open_options *options, str
     const char *provider = tare_option_text(options, ort_options, "provider");
     const char *precision = options->precision;
 
+    if (strcmp(provider, "cuda") == 0)
+        return ort_check_cuda(options, err);
     if (!wants_openvino(options) && strcmp(provider, "cpu") != 0)
         return tare_fail(err, TARE_UNSUPPORTED,
-                         "execution provider '%s' is not supported by this plugin, need cpu or "
-                         "openvino",
+                         "execution provider '%s' is not supported by this plugin, need cpu, "
+                         "openvino or cuda",
                          provider);
     if (strcmp(options->device, "cpu") != 0)
         return tare_fail(err, TARE_UNSUPPORTED, "provider %s cannot use device '%s', need cpu",

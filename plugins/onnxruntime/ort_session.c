@@ -12,7 +12,7 @@
 
 const struct tare_option_info ort_options[] = {
     {"library", "path of libonnxruntime.so (default: found)", TARE_OPTION_TEXT, "", 0, 0, NULL},
-    {"provider", "execution provider: cpu, openvino", TARE_OPTION_TEXT, "cpu", 0, 0, NULL},
+    {"provider", "execution provider: cpu, openvino, cuda", TARE_OPTION_TEXT, "cpu", 0, 0, NULL},
     {"spinning", "whether idle threads spin between runs", TARE_OPTION_CHOICE, "default", 0, 0,
      "default|off"},
     {"optimization", "graph optimisation level", TARE_OPTION_CHOICE, "all", 0, 0,

@@ -43,6 +43,9 @@ extern const struct tare_option_info ort_options[];
 enum tare_status ort_check_provider(const struct tare_open_options *options, struct tare_err *err);
 enum ort_build ort_provider_build(const struct tare_open_options *options);
 
+/* Whether the CUDA provider can be used, which is never yet: says what is missing for it first. */
+enum tare_status ort_check_cuda(const struct tare_open_options *options, struct tare_err *err);
+
 /* Puts the provider, if it is not the CPU's own, into the options of a session to be made. */
 enum tare_status ort_add_provider(const struct ort_api *api,
                                   const struct tare_open_options *options,

@@ -120,7 +120,9 @@ def test_bad_models(tmp_path):
     refused(tare_abi.BADDATA, "Incompatible dimensions", small_models.wrong_shapes(str(bad)))
     refused(tare_abi.UNSUPPORTED, "tensor 's' has ONNX element type 8",
             small_models.strings(str(bad)))
-    refused(tare_abi.UNSUPPORTED, "execution provider 'cuda' is not supported", model,
+    refused(tare_abi.UNSUPPORTED, "execution provider 'dml' is not supported", model,
+            provider="dml")
+    refused(tare_abi.UNSUPPORTED, "provider cuda cannot use device 'cpu', need cuda:0", model,
             provider="cuda")
     refused(tare_abi.UNSUPPORTED, "cannot use device 'cuda:0', need cpu", model, device="cuda:0")
     refused(tare_abi.ABSENT, "no ONNX Runtime at '/nowhere.so'", model, library="/nowhere.so")
