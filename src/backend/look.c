@@ -28,7 +28,10 @@ static void look_here(const char *path, struct backend_look *look)
 
     look->status = backend_load(path, &backend, &err);
     if (look->status == TARE_OK) {
-        look->runs_models = !(backend_slots(backend)->capabilities & TARE_CAP_NO_MODEL);
+        uint32_t capabilities = backend_slots(backend)->capabilities;
+
+        look->runs_models = !(capabilities & TARE_CAP_NO_MODEL);
+        look->converts = (capabilities & TARE_CAP_CONVERTS) != 0;
         look->status = backend_probe(backend, note, sizeof(note), &err);
     }
     if (look->status != TARE_OK && look->status != TARE_ABSENT)

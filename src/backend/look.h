@@ -17,6 +17,7 @@
 struct backend_look {
     enum tare_status status; /* TARE_OK, TARE_ABSENT, TARE_BROKEN */
     bool runs_models;        /* once it was loaded */
+    bool converts;           /* TARE_CAP_CONVERTS, once it was loaded */
     char text[500];          /* the probe's note, or what is wrong */
 };
 

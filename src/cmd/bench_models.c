@@ -3,12 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/look.h"
 #include "base/file.h"
 #include "cmd/command.h"
 #include "cmd/version.h"
 #include "export/checkpoint.h"
 #include "export/export_yolov8.h"
 #include "onnx/onnx_write.h"
+
+#define LOOK_PATIENCE_NS ((int64_t)10 * 1000000000)
 
 static bool is_checkpoint(const char *path)
 {
@@ -48,65 +51,172 @@ static enum tare_status export_file(const char *checkpoint_path, const char *mod
     return status;
 }
 
-/* An export takes a tenth of a second: made again rather than trusted from an earlier run. */
-static enum tare_status export_cell(struct study *study, size_t index, const char *folder,
+/* --- models made from a checkpoint --------------------------------------------------------------
+ */
+
+/* "yolov8n-raw-640-b1" for a cell of a checkpoint yolov8n.pt */
+static void export_stem(const struct study_cell *cell, char *name, size_t bytes)
+{
+    const char *base = file_base_name(cell->model);
+    size_t stem = strlen(base) - strlen(".pt");
+
+    (void)snprintf(name, bytes, "%.*s-%s-%d-b%d", (int)(stem < 200 ? stem : 200), base,
+                   strcmp(cell->head, "full") == 0 ? "full" : "raw", cell->size ? cell->size : 640,
+                   cell->batch);
+}
+
+/* The file of that export in folder; what: "" or ".int8". */
+static enum tare_status export_path(const struct study_cell *cell, const char *folder,
+                                    const char *what, char *path, size_t bytes,
                                     struct tare_err *err)
 {
-    struct study_cell *cell = &study->cells[index];
-    const char *base = file_base_name(cell->model);
+    char stem[260], name[300];
+
+    export_stem(cell, stem, sizeof(stem));
+    (void)snprintf(name, sizeof(name), "%s%s.onnx", stem, what);
+    return file_join(path, bytes, folder, name, err);
+}
+
+static bool is_exported(const struct study_cell *cell)
+{
+    return is_checkpoint(cell->model) && !study_cell_opens_checkpoint(cell);
+}
+
+/* Whether an earlier cell is exported to the same file; TARE_INVALID if from another checkpoint. */
+static enum tare_status find_same(const struct study *study, size_t index, bool *found,
+                                  struct tare_err *err)
+{
+    const struct study_cell *cell = &study->cells[index];
+    char stem[260], other[260];
+
+    *found = false;
+    export_stem(cell, stem, sizeof(stem));
+    for (size_t i = 0; i < index && !*found; i++) {
+        const struct study_cell *earlier = &study->cells[i];
+
+        if (!is_exported(earlier))
+            continue;
+        export_stem(earlier, other, sizeof(other));
+        *found = strcmp(stem, other) == 0;
+        if (*found && strcmp(earlier->model, cell->model) != 0)
+            return tare_fail(err, TARE_INVALID,
+                             "'%s' and '%s' would both be exported to '%s.onnx'; rename one",
+                             earlier->model, cell->model, stem);
+    }
+    return TARE_OK;
+}
+
+/* An export takes a tenth of a second: made again rather than trusted from an earlier run. */
+static enum tare_status export_cell(const struct study *study, size_t index, const char *folder,
+                                    struct tare_err *err)
+{
+    const struct study_cell *cell = &study->cells[index];
     const struct yolov8_options options = {
         .head = strcmp(cell->head, "full") == 0 ? YOLOV8_FULL : YOLOV8_RAW,
         .size = cell->size,
         .batch = cell->batch,
         .version = TARE_VERSION,
     };
-    char name[300];
-    enum tare_status status;
+    char path[FILE_MAX_PATH];
+    bool found;
+    enum tare_status status = find_same(study, index, &found, err);
 
-    (void)snprintf(name, sizeof(name), "%.*s-%s-%lld-b%d.onnx",
-                   (int)(strlen(base) - 3 < 200 ? strlen(base) - 3 : 200), base,
-                   options.head == YOLOV8_FULL ? "full" : "raw",
-                   (long long)(cell->size ? cell->size : 640), cell->batch);
-    status = file_join(cell->model_path, sizeof(cell->model_path), folder, name, err);
-    for (size_t i = 0; i < index && status == TARE_OK; i++)
-        if (strcmp(study->cells[i].model_path, cell->model_path) == 0 &&
-            strcmp(study->cells[i].model, cell->model) != 0)
-            status = tare_fail(err, TARE_INVALID,
-                               "'%s' and '%s' would both be exported to '%s'; rename one",
-                               study->cells[i].model, cell->model, cell->model_path);
-    return status == TARE_OK ? export_file(cell->model, cell->model_path, &options, err) : status;
+    if (status != TARE_OK || found)
+        return status;
+    status = export_path(cell, folder, "", path, sizeof(path), err);
+    return status == TARE_OK ? export_file(cell->model, path, &options, err) : status;
 }
 
-/* A cell before this one that is exported to the same file, with the same content. */
-static const struct study_cell *find_same(const struct study *study, size_t index)
-{
-    const struct study_cell *cell = &study->cells[index];
+/* --- files of another precision ------------------------------------------------------------------
+ */
 
-    for (size_t i = 0; i < index; i++)
-        if (!study_cell_opens_checkpoint(&study->cells[i]) &&
-            strcmp(study->cells[i].model, cell->model) == 0 &&
-            strcmp(study->cells[i].head, cell->head) == 0 && study->cells[i].batch == cell->batch &&
-            study->cells[i].size == cell->size)
-            return &study->cells[i];
-    return NULL;
+/* The command that makes a file of a precision, with the rest to be added. */
+static const struct maker {
+    const char *precision, *command;
+} makers[] = {
+    {"int8", "tare quantize"},
+    {"fp16", "tare quantize --precision fp16"},
+};
+
+/*
+ * Whether a cell needs a file made for its precision: always for int8; for another one unless its
+ * runtime converts. A plugin that is not there is left to say so itself.
+ */
+static enum tare_status needs_own_file(const struct study_cell *cell, bool *needs,
+                                       struct tare_err *err)
+{
+    struct backend_look look;
+    enum tare_status status = TARE_OK;
+
+    *needs = strcmp(cell->precision, "fp32") != 0;
+    if (!*needs || strcmp(cell->precision, "int8") == 0)
+        return TARE_OK;
+    status = backend_look_at(study_cell_plugin(cell), LOOK_PATIENCE_NS, &look, err);
+    *needs = status == TARE_OK && !look.converts;
+    return status;
+}
+
+/* What a cell's row says if its file is not there. */
+static void explain_missing(struct study_cell *cell, const char *fp32_path)
+{
+    for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+        if (strcmp(makers[i].precision, cell->precision) == 0) {
+            (void)snprintf(cell->if_missing, sizeof(cell->if_missing),
+                           "no %s file: '%s %.180s -o %.180s' makes it", cell->precision,
+                           makers[i].command, fp32_path, cell->model_path);
+            return;
+        }
+    (void)snprintf(cell->if_missing, sizeof(cell->if_missing), "no %s file '%.300s'",
+                   cell->precision, cell->model_path);
+}
+
+/* yolov8n-raw-640-b1.int8.onnx or, for just these settings, yolov8n.int8.onnx, whichever is there.
+ */
+static enum tare_status find_own_file(struct study_cell *cell, const char *folder,
+                                      struct tare_err *err)
+{
+    const char *base = file_base_name(cell->model);
+    char fp32_path[FILE_MAX_PATH], plain_path[FILE_MAX_PATH], what[16], name[300];
+    bool plain = cell->batch == 1 && strcmp(cell->head, "full") != 0 &&
+                 (cell->size == 0 || cell->size == 640);
+    enum tare_status status;
+
+    (void)snprintf(what, sizeof(what), ".%s", cell->precision);
+    (void)snprintf(name, sizeof(name), "%.*s%s.onnx",
+                   (int)(strlen(base) - strlen(".pt") < 200 ? strlen(base) - strlen(".pt") : 200),
+                   base, what);
+    status = export_path(cell, folder, "", fp32_path, sizeof(fp32_path), err);
+    if (status == TARE_OK)
+        status = export_path(cell, folder, what, cell->model_path, sizeof(cell->model_path), err);
+    if (status == TARE_OK)
+        status = file_join(plain_path, sizeof(plain_path), folder, name, err);
+    if (status != TARE_OK)
+        return status;
+    if (plain && !file_exists(cell->model_path) && file_exists(plain_path))
+        memcpy(cell->model_path, plain_path, sizeof(plain_path));
+    explain_missing(cell, fp32_path);
+    return TARE_OK;
 }
 
 static enum tare_status resolve_cell(struct study *study, size_t index, const char *folder,
                                      struct tare_err *err)
 {
     struct study_cell *cell = &study->cells[index];
-    const struct study_cell *same;
+    bool own_file = false;
+    enum tare_status status;
 
-    if (study_cell_opens_checkpoint(cell)) {
+    if (!is_exported(cell)) {
         memcpy(cell->model_path, cell->model, sizeof(cell->model_path));
         return TARE_OK;
     }
-    same = find_same(study, index);
-    if (same || !is_checkpoint(cell->model)) {
-        memcpy(cell->model_path, same ? same->model_path : cell->model, sizeof(cell->model_path));
-        return TARE_OK;
-    }
-    return export_cell(study, index, folder, err);
+    status = export_cell(study, index, folder, err);
+    if (status == TARE_OK)
+        status = needs_own_file(cell, &own_file, err);
+    if (status != TARE_OK)
+        return status;
+    return own_file
+               ? find_own_file(cell, folder, err)
+               : export_path(cell, folder, "", cell->model_path, sizeof(cell->model_path), err);
 }
 
 enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
@@ -117,8 +227,7 @@ enum tare_status bench_export_models(struct study *study, const char *models, co
     bool any = false;
 
     for (size_t i = 0; i < study->cell_count; i++)
-        any = any || (is_checkpoint(study->cells[i].model) &&
-                      !study_cell_opens_checkpoint(&study->cells[i]));
+        any = any || is_exported(&study->cells[i]);
     if (any)
         status = models_folder(models, output, folder, sizeof(folder), err);
     for (size_t i = 0; i < study->cell_count && status == TARE_OK; i++)

@@ -10,7 +10,9 @@
 /*
  * Sets every cell's model_path: an .onnx file is taken as it is, and so is a .pt by a runtime that
  * opens checkpoints itself; any other .pt is exported, once for each head, size and batch, into
- * `models` (NULL: a folder beside output).
+ * `models` (NULL: a folder beside output). A cell of another precision, whose runtime does not
+ * convert, gets that file's sibling X.PRECISION.onnx, which 'tare quantize' makes; if_missing says
+ * so where it is not there.
  */
 enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
                                      struct tare_err *err);

@@ -124,6 +124,7 @@ static void put_cell(struct json_writer *w, const struct study *study,
     json_put_text(w, "op", "open");
     json_put_text(w, "plugin", study_cell_plugin(cell));
     json_put_text(w, "model", cell->model_path[0] ? cell->model_path : cell->model);
+    json_put_text(w, "if_missing", cell->if_missing);
     json_put_text(w, "device", cell->device);
     json_put_text(w, "precision", cell->precision);
     json_put_int(w, "threads", cell->threads);

@@ -56,6 +56,7 @@ struct study_cell {
     char name[128]; /* as the study calls it; the key if it does not */
     char model[FILE_MAX_PATH];      /* as the study says, .onnx or .pt */
     char model_path[FILE_MAX_PATH]; /* the file to open; whoever exports a .pt sets it */
+    char if_missing[480];           /* what to say if that file is not there; "": the usual */
     char runtime[48];               /* "onnxruntime" */
     char layer[24];                 /* "direct", "python" */
     char precision[12];             /* "fp32" */

@@ -109,6 +109,8 @@ static enum tare_status open_session(struct worker *worker, const struct json_va
                                      struct tare_err *err)
 {
     const struct json_value *given = json_get(command, "options");
+    const char *missing = json_text(json_get(command, "if_missing"), "");
+    struct tare_err failure = TARE_ERR_INIT;
     struct tare_option_value options[32];
     struct backend_session_options open = {
         .model_path = json_text(json_get(command, "model"), NULL),
@@ -137,8 +139,11 @@ static enum tare_status open_session(struct worker *worker, const struct json_va
     if (status == TARE_OK)
         status = check_precision(worker, open.model_path, open.precision, err);
     if (status == TARE_OK)
-        status = backend_session_open(worker->backend, &open, &worker->session, err);
-    return status;
+        status = backend_session_open(worker->backend, &open, &worker->session, &failure);
+    /* A runtime that cannot run the cell at all says so; the missing file comes after that. */
+    if (failure.status == TARE_ABSENT && missing[0] && !file_exists(open.model_path))
+        return tare_fail(err, TARE_ABSENT, "%s", missing);
+    return failure.status != TARE_OK ? tare_fail(err, failure.status, "%s", failure.text) : status;
 }
 
 static enum tare_status load_pictures(struct worker *worker, const struct json_value *paths,
