@@ -31,6 +31,7 @@ struct agreement {
     size_t pictures, room;
     double *signal[AGREEMENT_MAX_HEADS]; // (room): sum of r^2
     double *noise[AGREEMENT_MAX_HEADS];  // (room): sum of (r - m)^2
+    double largest[AGREEMENT_MAX_HEADS]; /* |r - m| */
     double *counts[COUNTS];              // (room) boxes
     bool *taken;                         // (taken_room)
     size_t taken_room;
@@ -138,7 +139,7 @@ enum tare_status agreement_add_outputs(struct agreement *agreement, size_t head,
                                        struct tare_err *err)
 {
     size_t picture = agreement->pictures - 1;
-    double signal = 0, noise = 0;
+    double signal = 0, noise = 0, largest = 0;
 
     if (agreement->pictures == 0 || head >= agreement->head_count)
         return tare_fail(err, TARE_INVALID, "output %zu of picture %zu", head, agreement->pictures);
@@ -147,12 +148,14 @@ enum tare_status agreement_add_outputs(struct agreement *agreement, size_t head,
 
         signal += r * r;
         noise += off * off;
+        largest = fabs(off) > largest ? fabs(off) : largest;
     }
     if (!isfinite(signal) || !isfinite(noise))
         return tare_fail(err, TARE_BADDATA, "output '%s' has a value that is not finite",
                          agreement->names[head]);
     agreement->signal[head][picture] += signal;
     agreement->noise[head][picture] += noise;
+    agreement->largest[head] = fmax(agreement->largest[head], largest);
     return TARE_OK;
 }
 
@@ -251,6 +254,7 @@ static enum tare_status measure_head(const struct agreement *a, size_t head,
         return status;
     memcpy(result->name, a->names[head], sizeof(result->name));
     result->sqnr_db = (struct agreement_figure){decibels(noise.value), NAN, NAN};
+    result->largest = a->largest[head];
     if (noise.value > 0) {
         result->sqnr_db.low = decibels(noise.high);
         result->sqnr_db.high = decibels(noise.low);

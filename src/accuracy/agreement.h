@@ -52,6 +52,7 @@ struct agreement_figure {
 struct agreement_head {
     char name[AGREEMENT_NAME];
     struct agreement_figure sqnr_db; /* infinite where all outputs are equal */
+    double largest;                  /* |r - m| of any element */
 };
 
 struct agreement_result {

@@ -428,11 +428,10 @@ static enum tare_status compare_models(const struct args *args, struct tare_err 
         .reference_runtime = args->against_runtime,
         .resamples = (int)args->resamples,
         .seed = (uint64_t)args->seed,
-        .json = args->json,
     };
 
     stop_install();
-    return eval_print_agreement(&agreement, err);
+    return eval_agree(&agreement, args->json, err);
 }
 
 static int check_agreement_usage(const struct args *args)

@@ -51,13 +51,14 @@ static void put_head(const struct agreement_head *head)
     if (isinf(sqnr->value))
         (void)printf("%-16s %8s\n", name, "equal");
     else if (isnan(sqnr->low))
-        (void)printf("%-16s %8.2f dB\n", name, sqnr->value);
+        (void)printf("%-16s %8.2f  %18s  dB; largest difference %.3g\n", name, sqnr->value, "",
+                     head->largest);
     else
-        (void)printf("%-16s %8.2f  %8.2f .. %-6.2f  dB\n", name, sqnr->value, sqnr->low,
-                     sqnr->high);
+        (void)printf("%-16s %8.2f  %8.2f .. %-6.2f  dB; largest difference %.3g\n", name,
+                     sqnr->value, sqnr->low, sqnr->high, head->largest);
 }
 
-static void print_text(const struct eval_agreement *a, const struct agreement_result *r)
+void eval_print_agreement(const struct eval_agreement *a, const struct agreement_result *r)
 {
     char detail[120];
 
@@ -100,43 +101,31 @@ static void put_heads(struct json_writer *json, const struct agreement_result *r
         json_put_text(json, "name", r->heads[h].name);
         json_put_bool(json, "equal", isinf(r->heads[h].sqnr_db.value));
         put_figure(json, "sqnr_db", &r->heads[h].sqnr_db);
+        json_put_number(json, "largest_difference", r->heads[h].largest);
         json_close_object(json);
     }
     json_close_array(json);
 }
 
-static enum tare_status print_json(const struct eval_agreement *a, const struct agreement_result *r,
-                                   struct tare_err *err)
+void eval_put_agreement(struct json_writer *json, const struct eval_agreement *a,
+                        const struct agreement_result *r)
 {
-    struct buf out = BUF_INIT;
-    struct json_writer json;
-    enum tare_status status;
-
-    json_start(&json, &out, true);
-    json_open_object(&json, NULL);
-    json_put_text(&json, "model", a->model->model);
-    json_put_text(&json, "reference", a->reference);
-    json_put_int(&json, "pictures", (int64_t)r->pictures);
-    json_put_number(&json, "min_score", r->min_score);
-    json_put_number(&json, "min_iou", r->min_iou);
-    json_put_int(&json, "reference_boxes", (int64_t)r->reference_boxes);
-    json_put_int(&json, "model_boxes", (int64_t)r->model_boxes);
-    json_put_int(&json, "found_boxes", (int64_t)r->found_boxes);
-    json_put_int(&json, "faded_boxes", (int64_t)r->faded_boxes);
-    json_put_int(&json, "added_boxes", (int64_t)r->added_boxes);
-    put_figure(&json, "found", &r->found);
-    put_figure(&json, "faded", &r->faded);
-    put_figure(&json, "added", &r->added);
-    put_figure(&json, "ap", &r->ap);
-    put_figure(&json, "ap50", &r->ap50);
-    put_heads(&json, r);
-    json_close_object(&json);
-    buf_append_char(&out, '\n');
-    status = buf_status(&out, "the result", err);
-    if (status == TARE_OK)
-        (void)fputs(buf_text(&out), stdout);
-    buf_release(&out);
-    return status;
+    json_put_text(json, "model", a->model->model);
+    json_put_text(json, "reference", a->reference);
+    json_put_int(json, "pictures", (int64_t)r->pictures);
+    json_put_number(json, "min_score", r->min_score);
+    json_put_number(json, "min_iou", r->min_iou);
+    json_put_int(json, "reference_boxes", (int64_t)r->reference_boxes);
+    json_put_int(json, "model_boxes", (int64_t)r->model_boxes);
+    json_put_int(json, "found_boxes", (int64_t)r->found_boxes);
+    json_put_int(json, "faded_boxes", (int64_t)r->faded_boxes);
+    json_put_int(json, "added_boxes", (int64_t)r->added_boxes);
+    put_figure(json, "found", &r->found);
+    put_figure(json, "faded", &r->faded);
+    put_figure(json, "added", &r->added);
+    put_figure(json, "ap", &r->ap);
+    put_figure(json, "ap50", &r->ap50);
+    put_heads(json, r);
 }
 
 /* --- the runs --------------------------------------------------------------------------------- */
@@ -185,23 +174,40 @@ static enum tare_status run_both(const struct eval_agreement *a, char **names, s
     return status;
 }
 
-enum tare_status eval_print_agreement(const struct eval_agreement *agreement, struct tare_err *err)
+enum tare_status eval_run_agreement(const struct eval_agreement *agreement,
+                                    struct agreement_result *result, struct tare_err *err)
 {
-    struct agreement_result *result = calloc(1, sizeof(*result));
     size_t count = 0;
     char **names = NULL;
-    enum tare_status status = result
-                                  ? file_list_paths(agreement->model->images, picture_suffixes,
-                                                    "picture (.jpg or .jpeg)", &names, &count, err)
-                                  : tare_fail(err, TARE_NOMEM, "out of memory for the figures");
+    enum tare_status status = file_list_paths(agreement->model->images, picture_suffixes,
+                                              "picture (.jpg or .jpeg)", &names, &count, err);
 
     if (status == TARE_OK)
         status = run_both(agreement, names, count, result, err);
-    if (status == TARE_OK && agreement->json)
-        status = print_json(agreement, result, err);
-    else if (status == TARE_OK)
-        print_text(agreement, result);
     file_free_names(names, count);
+    return status;
+}
+
+enum tare_status eval_agree(const struct eval_agreement *agreement, bool json, struct tare_err *err)
+{
+    struct agreement_result *result = calloc(1, sizeof(*result));
+    struct json_writer writer;
+    struct buf out = BUF_INIT;
+    enum tare_status status = result ? eval_run_agreement(agreement, result, err)
+                                     : tare_fail(err, TARE_NOMEM, "out of memory for the figures");
+
+    if (status == TARE_OK && json) {
+        json_start(&writer, &out, true);
+        json_open_object(&writer, NULL);
+        eval_put_agreement(&writer, agreement, result);
+        json_close_object(&writer);
+        status = buf_status(&out, "the result", err);
+        if (status == TARE_OK)
+            (void)puts(buf_text(&out));
+    } else if (status == TARE_OK) {
+        eval_print_agreement(agreement, result);
+    }
+    buf_release(&out);
     free(result);
     return status;
 }
