@@ -273,3 +273,14 @@ int64_t options_duration_ns(const char *text)
             return number * units[i].ns < 9e18 ? (int64_t)(number * units[i].ns) : -1;
     return -1;
 }
+
+double options_percent(const char *text)
+{
+    char *end;
+    double number = strtod(text, &end);
+
+    if (end == text || !(number >= 0) || number > 1000)
+        return (double)NAN;
+    end += strspn(end, " ");
+    return *end == '\0' || strcmp(end, "%") == 0 ? number / 100 : (double)NAN;
+}

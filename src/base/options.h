@@ -82,4 +82,7 @@ void options_help(const struct option_info *table, const struct options_usage *u
 /* "30s", "5m", "1.5h", "200ms" or plain seconds → nanoseconds; -1 if it is none of these. */
 int64_t options_duration_ns(const char *text);
 
+/* "3%", "3" or "2.5 %" to 0.03; NAN if it is none of these. */
+double options_percent(const char *text);
+
 #endif

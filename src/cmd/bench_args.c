@@ -49,6 +49,9 @@ const struct option_info bench_options[] = {
      "10m; visits ten times what is expected", NULL, 0, 0, AT(timeout)},
     {OPTION_TEXT, "budget", 0, "TIME", "for all of it: fewer sweeps and restarts if need be",
      "none", NULL, 0, 0, AT(budget)},
+    {OPTION_TEXT, "width", 0, "PERCENT",
+     "go on until every line is known so well either way; the first sweeps set how long", "none",
+     NULL, 0, 0, AT(width)},
     {OPTION_TEXT, "resume", 0, "FILE", "go on with a run that was interrupted or had failures",
      NULL, NULL, 0, 0, AT(resume)},
     {OPTION_CHOICE, "mode", 'm', "MODE", "one run after the other, or as a camera comes",
@@ -120,6 +123,7 @@ static const char *run_option(const struct bench_args *a)
         {"warmup", a->warmup},
         {"timeout", a->timeout},
         {"budget", a->budget},
+        {"width", a->width},
         {"sweeps", a->sweeps >= 0},
         {"restarts", a->restarts >= 0},
         {"runs", a->runs >= 0},
@@ -340,6 +344,12 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
         status = set_duration("warmup", args->warmup, &study->warmup_ns, err);
     if (args->budget && status == TARE_OK)
         status = set_duration("budget", args->budget, &study->budget_ns, err);
+    if (args->width && status == TARE_OK) {
+        study->width = options_percent(args->width);
+        if (!(study->width <= 1))
+            status = tare_fail(err, TARE_INVALID,
+                               "'--width' is '%s', need a percentage such as 2%%", args->width);
+    }
     if (args->timeout && status == TARE_OK)
         status = set_duration("timeout", args->timeout, &study->timeout_ns, err);
     if (status == TARE_OK && study->annotations[0] && !study->images[0])

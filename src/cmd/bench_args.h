@@ -14,7 +14,7 @@ struct bench_args {
     const char *images, *annotations, *models;
     struct option_list options;
     int64_t sweeps, restarts, runs, warmup_runs, seed, imgsz;
-    const char *visit, *warmup, *timeout, *budget, *resume;
+    const char *visit, *warmup, *timeout, *budget, *width, *resume;
     double rate;
     bool quiet, json, ledger, peaks;
 };

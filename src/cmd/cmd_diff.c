@@ -34,18 +34,6 @@ static const struct options_usage usage = {
     "is\n"
     "larger and its 95 % interval (all cells together) excludes no change."};
 
-/* "3%", "3" or "2.5 %" to 0.03; NAN if it is none of these. */
-static double parse_percent(const char *text)
-{
-    char *end;
-    double number = strtod(text, &end);
-
-    if (end == text || !(number >= 0) || number > 1000)
-        return (double)NAN;
-    end += strspn(end, " ");
-    return *end == '\0' || strcmp(end, "%") == 0 ? number / 100 : (double)NAN;
-}
-
 static const char *judge(const struct diff_cell *cell)
 {
     if (cell->over)
@@ -172,7 +160,7 @@ int cmd_diff(int argc, char **argv)
     if (parsed.operand_count != 2)
         return command_usage(argv[0], "need two result files, got %zu", parsed.operand_count);
     if (args.fail_above) {
-        options.fail_above = parse_percent(args.fail_above);
+        options.fail_above = options_percent(args.fail_above);
         if (isnan(options.fail_above))
             return command_usage(argv[0], "'--fail-above' is '%s', need a percentage such as 3%%",
                                  args.fail_above);

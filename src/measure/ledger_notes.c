@@ -306,6 +306,28 @@ static enum tare_status tell_detectable(struct ledger *ledger, struct tare_err *
     return status;
 }
 
+/* What a study with a width aimed at, and what came out. */
+static enum tare_status tell_width(struct ledger *ledger, struct tare_err *err)
+{
+    double aim = strtod(ledger_fact(ledger, "run.width"), NULL), widest = 0;
+    size_t sweeps = 0;
+
+    for (size_t i = 0; i < ledger->line_count; i++) {
+        const struct ledger_line *line = &ledger->lines[i];
+
+        if (line->verdict == LEDGER_NOT_MEASURED)
+            continue;
+        widest = fmax(widest, line->ratio_interval.high / line->ratio - 1);
+        sweeps = line->sweeps > sweeps ? line->sweeps : sweeps;
+    }
+    if (!(aim > 0) || widest <= 0)
+        return TARE_OK;
+    return ledger_add_note(&ledger->trust, err, "width",
+                           "aimed at %.3g %% either way in every line, fixed by the first sweeps: "
+                           "the widest of %zu lines is %.3g %% after %zu sweeps",
+                           100 * aim, ledger->line_count, 100 * widest, sweeps);
+}
+
 enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
                                    const struct ledger_visits *visits, struct tare_err *err)
 {
@@ -325,5 +347,7 @@ enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
         status = warn_of_predecessors(ledger, visits, err);
     if (status == TARE_OK)
         status = tell_detectable(ledger, err);
+    if (status == TARE_OK)
+        status = tell_width(ledger, err);
     return status;
 }

@@ -14,6 +14,7 @@
 #define RESTART_SHARE     0.4
 #define VISIT_NS          5e8 /* at least */
 #define VISIT_SHORT_NS    3e8 /* at least, under a budget */
+#define PILOT_SHARE       0.5 /* of a budget, where a width is aimed at */
 #define VISIT_LONG_NS     1e10
 
 static int64_t runs_for(const struct study *study, double visit_ns, double run_ns)
@@ -114,7 +115,7 @@ static void fit_into(const struct study *study, const struct plan_pilot *pilot, 
     plan->sweeps = (int64_t)fmin((double)study->sweeps, fmax(sweeps, PLAN_MIN_SWEEPS));
 }
 
-void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan)
+static void choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan)
 {
     double share;
 
@@ -130,6 +131,38 @@ void plan_choose(const struct study *study, const struct plan_pilot *pilot, stru
     if (plan->restarts > plan->sweeps)
         plan->restarts = plan->sweeps;
     plan->shortened = plan->sweeps < study->sweeps || plan->restarts < study->restarts;
+    plan->pilot_sweeps = plan->sweeps;
+    plan->pilot_restarts = plan->restarts;
+    plan->settled = study->width <= 0;
+}
+
+void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan)
+{
+    struct study first = *study;
+
+    if (study->width > 0)
+        first.budget_ns = (int64_t)((double)study->budget_ns * PILOT_SHARE);
+    choose(&first, pilot, plan);
+}
+
+int64_t plan_first_sweep(const struct plan *plan, int64_t ordinal)
+{
+    return ordinal * plan->pilot_sweeps / plan->pilot_restarts;
+}
+
+void plan_settle(const struct study *study, const struct plan_width *found, struct plan *plan)
+{
+    double pilot = (double)plan->pilot_restarts, needed = pilot, most;
+
+    if (found->half > 0)
+        needed = ceil(pilot * pow(found->half / log1p(study->width), 2) - 1e-9);
+    most = floor((double)study->max_sweeps * pilot / (double)plan->pilot_sweeps);
+    if (found->left_ns >= 0)
+        most = fmin(most,
+                    pilot + floor((double)found->left_ns / fmax((double)found->generation_ns, 1)));
+    plan->restarts = (int64_t)fmax(pilot, fmin(needed, most));
+    plan->sweeps = plan_first_sweep(plan, plan->restarts);
+    plan->settled = true;
 }
 
 enum tare_status plan_save(struct store *store, int64_t run_id, size_t cells,
@@ -143,6 +176,9 @@ enum tare_status plan_save(struct store *store, int64_t run_id, size_t cells,
     json_open_object(&w, NULL);
     json_put_int(&w, "sweeps", plan->sweeps);
     json_put_int(&w, "restarts", plan->restarts);
+    json_put_int(&w, "pilot_sweeps", plan->pilot_sweeps);
+    json_put_int(&w, "pilot_restarts", plan->pilot_restarts);
+    json_put_bool(&w, "settled", plan->settled);
     json_put_int(&w, "visit_ns", plan->visit_ns);
     json_put_bool(&w, "shortened", plan->shortened);
     json_open_array(&w, "runs");
@@ -171,13 +207,19 @@ static enum tare_status read_plan(const struct json_value *root, size_t cells, s
     memset(plan, 0, sizeof(*plan));
     plan->sweeps = json_int(json_get(root, "sweeps"), 0);
     plan->restarts = json_int(json_get(root, "restarts"), 0);
+    plan->pilot_sweeps = json_int(json_get(root, "pilot_sweeps"), plan->sweeps);
+    plan->pilot_restarts = json_int(json_get(root, "pilot_restarts"), plan->restarts);
+    plan->settled = json_bool(json_get(root, "settled"), true);
     plan->visit_ns = json_int(json_get(root, "visit_ns"), 0);
     plan->shortened = json_bool(json_get(root, "shortened"), false);
     for (size_t i = 0; i < cells && fits; i++) {
         plan->runs[i] = json_int(json_at(runs, i), 0);
         fits = in_range(plan->runs[i], 1, PROTOCOL_MAX_RUNS);
     }
-    if (!fits || !in_range(plan->sweeps, 1, 100000) || !in_range(plan->restarts, 1, plan->sweeps))
+    if (!fits || !in_range(plan->sweeps, 1, 100000) || !in_range(plan->restarts, 1, plan->sweeps) ||
+        !in_range(plan->pilot_restarts, 1, plan->restarts) ||
+        !in_range(plan->pilot_sweeps, plan->pilot_restarts, plan->sweeps) ||
+        plan_first_sweep(plan, plan->restarts) != plan->sweeps)
         return tare_fail(err, TARE_BADDATA, "the plan of the run is of another study");
     return TARE_OK;
 }

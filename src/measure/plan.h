@@ -14,10 +14,13 @@
 #define PLAN_SHARE 0.83 /* of the time that visits aim to have; 0.8 is promised */
 
 struct plan {
-    int64_t sweeps, restarts;
-    int64_t visit_ns;              /* what a visit aims to be */
-    int64_t runs[STUDY_MAX_CELLS]; /* timed runs of one visit, after_switch not counted */
-    bool shortened;                /* the budget took sweeps or restarts away */
+    int64_t sweeps, restarts;             /* all of them */
+    int64_t pilot_sweeps, pilot_restarts; /* the first of them, which a width is set from; all of
+                                             them where the study names no width */
+    bool settled;                         /* the number of sweeps is final */
+    int64_t visit_ns;                     /* what a visit aims to be */
+    int64_t runs[STUDY_MAX_CELLS];        /* timed runs of one visit, after_switch not counted */
+    bool shortened;                       /* the budget took sweeps or restarts away */
 };
 
 /* What the pilot found. */
@@ -37,8 +40,28 @@ struct plan_pilot {
  * from 0.5 s (0.3 s under a budget) to 10 s. A budget takes restarts away while they cost more than
  * the rest of that share, but leaves two where these cost no more than 40 % of it; then it shortens
  * visits, then it takes sweeps.
+ *
+ * Of a study with a width this is the pilot, which may take half of the budget.
  */
 void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan);
+
+/* The first sweep of a generation of workers; of the one after it, where that one ends. A
+ * generation has as many sweeps in the pilot as after it. */
+int64_t plan_first_sweep(const struct plan *plan, int64_t ordinal);
+
+/* What the pilot's sweeps showed, for plan_settle(). */
+struct plan_width {
+    double half; /* the widest line's half width, of the log ratio; NAN: no line has one */
+    int64_t generation_ns; /* what a generation of workers with its sweeps took */
+    int64_t left_ns;       /* of the budget; negative: there is none */
+};
+
+/*
+ * Fixes the number of sweeps from the pilot's (Stein 1945): a half width falls with the root of the
+ * number of generations, so that pilot_restarts * (half / log(1 + width))^2 of them are needed; not
+ * fewer than the pilot's, nor more than max_sweeps and the budget allow.
+ */
+void plan_settle(const struct study *study, const struct plan_width *found, struct plan *plan);
 
 enum tare_status plan_save(struct store *store, int64_t run_id, size_t cells,
                            const struct plan *plan, struct tare_err *err);

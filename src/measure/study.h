@@ -12,7 +12,7 @@
  *       "annotations": "sample/instances.json",   COCO; adds accuracy
  *       "sweeps": 20, "restarts": 5, "visit_ms": 0, "runs": 0, "after_switch": 2,
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
- *       "budget_ms": 0, "seed": 1,
+ *       "budget_ms": 0, "width": 0, "max_sweeps": 200, "seed": 1,
  *       "mode": "back_to_back", "rate_hz": 0,
  *       "min_score": 0.25, "iou": 0.7,
  *       "forms": ["default", "quiet"],      of every cell whose runtime has a quiet form
@@ -89,6 +89,9 @@ struct study {
     int64_t timeout_ns; /* opening, warm-up or visit that takes longer is a hang; 0: 10 minutes, and
                            ten times what is expected for a visit, at least 30 s */
     int64_t budget_ns;  /* for all of it: fewer sweeps and restarts if need be; 0: none */
+    double width; /* sweeps until every line's interval is at most so wide either way (0.02: 2 %),
+                     their number set by the first `sweeps`; 0: sweeps are as said */
+    int64_t max_sweeps; /* 200: what a width never goes beyond */
     int64_t seed;
     bool paced;
     double rate_hz; /* paced: starts a second */

@@ -47,6 +47,8 @@ static void put_settings(struct json_writer *w, const struct study *study)
     json_put_number(w, "warmup_ms", (double)study->warmup_ns / 1e6);
     json_put_number(w, "timeout_ms", (double)study->timeout_ns / 1e6);
     json_put_number(w, "budget_ms", (double)study->budget_ns / 1e6);
+    json_put_number(w, "width", study->width);
+    json_put_int(w, "max_sweeps", study->max_sweeps);
     json_put_int(w, "seed", study->seed);
     json_put_text(w, "mode", study->paced ? "paced" : "back_to_back");
     json_put_number(w, "rate_hz", study->rate_hz);

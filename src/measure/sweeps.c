@@ -200,21 +200,50 @@ static bool needs_visits(const struct sweeps *s, int64_t first, int64_t last)
     return false;
 }
 
-/* The first sweep of a generation of workers; of the one after it, where that one ends. */
-static int64_t first_sweep(const struct sweeps *s, int64_t ordinal)
-{
-    return ordinal * s->plan.sweeps / s->plan.restarts;
-}
-
 enum tare_status sweeps_make_room(struct sweeps *s, struct tare_err *err)
 {
-    size_t cells = s->study->cell_count;
+    size_t cells = s->study->cell_count, room = (size_t)s->plan.sweeps * cells + 1;
+    bool *grown;
 
     s->work = (double)cells * ((double)s->plan.sweeps + START_WORK * (double)s->plan.restarts +
                                eval_work(s->study, s->pictures.count));
     s->planned = true;
-    s->visited = calloc((size_t)s->plan.sweeps * cells + 1, sizeof(bool));
-    return s->visited ? TARE_OK : tare_fail(err, TARE_NOMEM, "out of memory for a study");
+    grown = realloc(s->visited, room * sizeof(bool));
+    if (!grown)
+        return tare_fail(err, TARE_NOMEM, "out of memory for a study");
+    memset(grown + s->visited_room, 0, (room - s->visited_room) * sizeof(bool));
+    s->visited = grown;
+    s->visited_room = room;
+    return TARE_OK;
+}
+
+/* A number that an earlier process of this run left as a fact; 0: none. */
+static int64_t known_fact(struct sweeps *s, const char *key)
+{
+    struct store_fact *facts = NULL;
+    size_t count = 0;
+    int64_t value = 0;
+
+    if (!s->options->resume_run_id ||
+        store_facts(s->store, s->result->run_id, &facts, &count, NULL) != TARE_OK)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(facts[i].key, key) == 0)
+            value = strtoll(facts[i].value, NULL, 10);
+    free(facts);
+    return value > 0 ? value : 0;
+}
+
+/* After the last generation of a pilot: how many are to follow. */
+static enum tare_status settle(struct sweeps *s, int64_t ordinal, struct tare_err *err)
+{
+    int64_t spent_ns = clock_now_ns() - s->start_ns + known_fact(s, FACT_WALL);
+    enum tare_status status;
+
+    if (s->plan.settled || ordinal < s->plan.pilot_restarts - 1)
+        return TARE_OK;
+    status = width_settle(s, spent_ns, err);
+    return status == TARE_OK ? sweeps_make_room(s, err) : status;
 }
 
 /* One generation of workers and its share of the sweeps. */
@@ -228,13 +257,16 @@ static enum tare_status run_restart(struct sweeps *s, int64_t ordinal, struct ta
         if (status == TARE_OK)
             status = sweeps_make_room(s, err);
     }
-    for (int64_t sweep = status == TARE_OK ? first_sweep(s, ordinal) : 0;
-         status == TARE_OK && sweep < first_sweep(s, ordinal + 1) && count_alive(s); sweep++) {
+    for (int64_t sweep = status == TARE_OK ? plan_first_sweep(&s->plan, ordinal) : 0;
+         status == TARE_OK && sweep < plan_first_sweep(&s->plan, ordinal + 1) && count_alive(s);
+         sweep++) {
         status =
             stop_requested() ? tare_fail(err, TARE_STOPPED, "stopped") : sweep_once(s, sweep, err);
         if (status == TARE_OK)
             s->result->sweeps_done = sweep + 1;
     }
+    if (status == TARE_OK)
+        status = settle(s, ordinal, err);
     if (status == TARE_OK && ordinal == s->plan.restarts - 1 && s->study->annotations[0])
         status = eval_crew(s, err);
     return status == TARE_OK ? stop_crew(s, err) : status;
@@ -246,12 +278,15 @@ static enum tare_status run_restarts(struct sweeps *s, struct tare_err *err)
     enum tare_status status = TARE_OK;
 
     for (int64_t r = 0; status == TARE_OK && count_alive(s); r++) {
-        bool last = s->planned && r == s->plan.restarts - 1;
+        bool visits;
 
         if (s->planned && r >= s->plan.restarts)
             break;
-        if (!s->planned || needs_visits(s, first_sweep(s, r), first_sweep(s, r + 1)) ||
-            (last && needs_accuracy(s)))
+        visits = !s->planned ||
+                 needs_visits(s, plan_first_sweep(&s->plan, r), plan_first_sweep(&s->plan, r + 1));
+        if (!visits)
+            status = settle(s, r, err);
+        if (visits || (status == TARE_OK && r == s->plan.restarts - 1 && needs_accuracy(s)))
             status = run_restart(s, r, err);
     }
     return status;
@@ -318,23 +353,6 @@ static enum tare_status settle_cells(struct sweeps *s, struct tare_err *err)
     s->result->skipped = skipped;
     s->result->failed = s->study->cell_count - measured - skipped;
     return status;
-}
-
-/* A number that an earlier process of this run left as a fact; 0: none. */
-static int64_t known_fact(struct sweeps *s, const char *key)
-{
-    struct store_fact *facts = NULL;
-    size_t count = 0;
-    int64_t value = 0;
-
-    if (!s->options->resume_run_id ||
-        store_facts(s->store, s->result->run_id, &facts, &count, NULL) != TARE_OK)
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(facts[i].key, key) == 0)
-            value = strtoll(facts[i].value, NULL, 10);
-    free(facts);
-    return value > 0 ? value : 0;
 }
 
 static enum tare_status put_number(struct sweeps *s, const char *key, int places, double value,

@@ -34,6 +34,7 @@ struct sweeps {
     struct plan plan;
     bool planned;
     bool *visited;          // (plan.sweeps, cell_count), once planned
+    size_t visited_room;    /* its elements */
     int64_t start_ns;       /* of this process's work */
     int64_t epoch_ns;       /* of the run, which may have begun in another process */
     int64_t predecessor_id; /* the cell of the last visit; 0: none */
@@ -55,6 +56,10 @@ enum tare_status sweeps_start_cell(struct sweeps *s, size_t i, struct tare_err *
 /* One visit, stored; failure as above. */
 enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, int64_t position,
                                    struct tare_err *failure, struct tare_err *err);
+
+/* Fixes the number of sweeps of a study with a width from those of the pilot, all of which are in
+ * the store, and stores the plan. spent_ns: what they took. */
+enum tare_status width_settle(struct sweeps *s, int64_t spent_ns, struct tare_err *err);
 
 /* Room for what was visited, once there is a plan. */
 enum tare_status sweeps_make_room(struct sweeps *s, struct tare_err *err);

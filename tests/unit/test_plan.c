@@ -118,12 +118,47 @@ static void a_budget_is_kept(void)
     study_release(&study);
 }
 
+static void a_width_sets_the_sweeps(void)
+{
+    const struct plan pilot = {
+        .sweeps = 20, .restarts = 5, .pilot_sweeps = 20, .pilot_restarts = 5};
+    struct plan_width found = {.generation_ns = 10 * SECOND, .left_ns = -1};
+    struct study study;
+    struct plan plan = pilot;
+
+    study_init(&study);
+    study.width = 0.02;
+    found.half = 3 * log(1.02); /* three times too wide: nine times the work */
+    plan_settle(&study, &found, &plan);
+    CHECK(plan.restarts == 45 && plan.sweeps == 180 && plan.settled);
+    CHECK(plan_first_sweep(&plan, 5) == 20 && plan_first_sweep(&plan, 45) == 180);
+    plan = pilot;
+    found.half = 4 * log(1.02); /* 16 times 20 is more than the maximum of 200 */
+    plan_settle(&study, &found, &plan);
+    CHECK(plan.restarts == 50 && plan.sweeps == 200);
+    plan = pilot;
+    found.left_ns = 35 * SECOND; /* three generations */
+    plan_settle(&study, &found, &plan);
+    CHECK(plan.restarts == 8 && plan.sweeps == 32);
+    plan = pilot;
+    found.left_ns = -1;
+    found.half = log(1.01); /* narrow enough: nothing is added, nothing taken */
+    plan_settle(&study, &found, &plan);
+    CHECK(plan.restarts == 5 && plan.sweeps == 20);
+    plan = pilot;
+    found.half = (double)NAN;
+    plan_settle(&study, &found, &plan);
+    CHECK(plan.restarts == 5 && plan.sweeps == 20 && plan.settled);
+    study_release(&study);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"visits_have_most_of_the_time", visits_have_most_of_the_time},
         {"what_a_study_says_is_kept", what_a_study_says_is_kept},
         {"a_budget_is_kept", a_budget_is_kept},
+        {"a_width_sets_the_sweeps", a_width_sets_the_sweeps},
         {NULL, NULL},
     };
 
