@@ -54,10 +54,13 @@ const struct option_info bench_options[] = {
      NULL, 0, 0, AT(width)},
     {OPTION_TEXT, "resume", 0, "FILE", "go on with a run that was interrupted or had failures",
      NULL, NULL, 0, 0, AT(resume)},
-    {OPTION_CHOICE, "mode", 'm', "MODE", "one run after the other, or as a camera comes",
-     "back_to_back", "back_to_back|paced", 0, 0, AT(mode)},
+    {OPTION_CHOICE, "mode", 'm', "MODE",
+     "one run after the other, as a camera comes, or "
+     "long visits in A B B A",
+     "back_to_back", "back_to_back|paced|soak", 0, 0, AT(mode)},
     {OPTION_NUMBER, "rate", 0, "HZ", "starts a second in paced mode", "30", NULL, 0.001, 1e6,
      AT(rate)},
+    {OPTION_TEXT, "soak", 0, "TIME", "a visit's length in soak mode", "60s", NULL, 0, 0, AT(soak)},
     {OPTION_INT, "seed", 0, "N", "of the order of visits and of random inputs", "1", NULL, 0, 9e15,
      AT(seed)},
     {OPTION_TEXT, "models", 0, "DIR", "where exported models are kept", "beside the result file",
@@ -117,6 +120,7 @@ static const char *run_option(const struct bench_args *a)
     const struct given rows[] = {
         {"output", a->output},
         {"mode", a->mode},
+        {"soak", a->soak},
         {"images", a->images},
         {"annotations", a->annotations},
         {"visit", a->visit},
@@ -334,8 +338,14 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
     if (args->annotations && status == TARE_OK)
         status = set_path("annotations", args->annotations, study->annotations,
                           sizeof(study->annotations), err);
-    if (args->mode)
+    if (args->mode) {
         study->paced = strcmp(args->mode, "paced") == 0;
+        study->soak = strcmp(args->mode, "soak") == 0;
+    }
+    if (args->soak && status == TARE_OK)
+        status = set_duration("soak", args->soak, &study->soak_ns, err);
+    if (args->soak && status == TARE_OK && !study->soak)
+        status = tare_fail(err, TARE_INVALID, "'--soak' needs '--mode soak'");
     if (args->rate > 0 || (study->paced && study->rate_hz <= 0))
         study->rate_hz = args->rate > 0 ? args->rate : 30;
     if (args->visit && status == TARE_OK)

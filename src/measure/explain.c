@@ -241,7 +241,7 @@ static enum tare_status make_pairs(const struct ledger_visits *cell,
         const struct ledger_visit *a = ledger_visit_in(cell, (size_t)sweep);
         const struct ledger_visit *b = ledger_visit_in(baseline, (size_t)sweep);
 
-        if (a && b && a->row.mode == b->row.mode)
+        if (a && b && a->row.mode == b->row.mode && a->row.mode != STORE_VISIT_SOAK)
             out->pairs[out->pair_count++] =
                 (struct explain_pair){sweep, a->median_ns, b->median_ns,
                                       log(a->median_ns / b->median_ns), ledger_cluster(a, b)};

@@ -316,6 +316,8 @@ enum tare_status ledger_build(struct store *store, const struct ledger_options *
         status = ledger_decide(options, ledger, visits, err);
     if (status == TARE_OK)
         status = ledger_fill_notes(store, ledger, visits, err);
+    if (status == TARE_OK)
+        status = ledger_fill_soak(store, ledger, err);
     for (size_t i = 0; visits && i < ledger->cell_count; i++)
         ledger_release_visits(&visits[i]);
     free(visits);
@@ -335,6 +337,8 @@ void ledger_release(struct ledger *ledger)
     free(ledger->files);
     free(ledger->cells);
     free(ledger->lines);
+    free(ledger->soak_visits);
+    free(ledger->soak_pairs);
     free(ledger->missing.items);
     free(ledger->warnings.items);
     free(ledger->trust.items);

@@ -134,6 +134,28 @@ struct ledger_line {
     char why[160];               /* why not measured */
 };
 
+/* One contiguous visit of a soak. */
+struct ledger_soak_visit {
+    size_t cell, line;    /* indices */
+    int64_t block, place; /* place 0..3 in A B B A */
+    int64_t started_ns, wall_ns;
+    double run_ns, hz;                          /* mean run and items a second of its steady part */
+    double slope_per_min;                       /* relative change of the speed in that part; NAN */
+    bool steady;                                /* false: still changing in its last half */
+    double steady_from;                         /* share of the samples before the steady part */
+    double temperature_first, temperature_last; /* degrees Celsius; NAN: not readable */
+    double temperature_slope;                   /* degrees a minute */
+    double clock_hz, steal_share;               /* NAN: not readable */
+};
+
+/* Sustained speed of a line's two cells. */
+struct ledger_soak_pair {
+    size_t line, blocks;                   /* blocks of four valid visits */
+    double cell_hz, baseline_hz;           /* geometric means over visits */
+    double speed_ratio;                    /* over the blocks' contrasts: linear drift cancels */
+    struct ledger_interval speed_interval; /* Student's t over blocks; NAN with fewer than two */
+};
+
 /* One of the cells that the decision names. */
 struct ledger_pick {
     size_t cell;
@@ -177,7 +199,11 @@ struct ledger {
     size_t cell_count;
     struct ledger_line *lines; // (line_count)
     size_t line_count;
-    struct roofline_peaks peaks; /* of the machine, measured before the first visit */
+    struct roofline_peaks peaks;           /* of the machine, measured before the first visit */
+    struct ledger_soak_visit *soak_visits; // (soak_visit_count), in the order of time
+    size_t soak_visit_count;
+    struct ledger_soak_pair *soak_pairs; // (soak_pair_count); none without a soak
+    size_t soak_pair_count;
     struct ledger_decision decision;
     struct ledger_notes missing;  /* not measured, and why */
     struct ledger_notes warnings; /* measured, but mind this */

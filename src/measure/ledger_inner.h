@@ -62,6 +62,9 @@ enum tare_status ledger_fill_accuracy(struct store *store, const struct ledger_o
 enum tare_status ledger_decide(const struct ledger_options *options, struct ledger *ledger,
                                const struct ledger_visits *visits, struct tare_err *err);
 
+/* Sustained speeds, if there was a soak, and the notes about them. */
+enum tare_status ledger_fill_soak(struct store *store, struct ledger *ledger, struct tare_err *err);
+
 /* Notes from the store, and those that the numbers themselves call for. */
 enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
                                    const struct ledger_visits *visits, struct tare_err *err);

@@ -261,7 +261,7 @@ static enum tare_status warn_of_run(struct ledger *ledger, struct tare_err *err)
                                  ledger->run.state == STORE_RUN_RUNNING
                                      ? "it had not ended when this was written"
                                      : "it was interrupted: the sweeps done so far are here");
-    if (status == TARE_OK && s.measured && s.fewest_sweeps < 20)
+    if (status == TARE_OK && s.measured > s.with_mode[STORE_VISIT_SOAK] && s.fewest_sweeps < 20)
         status = ledger_add_note(&ledger->warnings, err, "sweeps",
                                  "%zu sweeps: intervals are wider than with the 20 that are "
                                  "recommended",

@@ -76,7 +76,8 @@ static void fill_pair(struct table *table, const struct ledger_visits *visits,
         const struct ledger_visit *baseline = ledger_visit_in(&visits[pair->baseline], s);
 
         logs[s] = absolutes[s] = NAN;
-        if (!cell || !baseline || cell->row.mode != baseline->row.mode)
+        if (!cell || !baseline || cell->row.mode != baseline->row.mode ||
+            cell->row.mode == STORE_VISIT_SOAK) /* contiguous visits are no pairs */
             continue;
         logs[s] = log(cell->median_ns / baseline->median_ns);
         absolutes[s] = cell->median_ns - baseline->median_ns;
@@ -144,6 +145,8 @@ static void explain(const struct ledger *ledger, struct ledger_line *line)
     else if (!ledger_times(baseline))
         (void)snprintf(line->why, sizeof(line->why), "the baseline '%s' was not measured",
                        baseline->label);
+    else if (cell->mode == STORE_VISIT_SOAK)
+        (void)snprintf(line->why, sizeof(line->why), "soaked only: see its sustained speed");
     else
         (void)snprintf(line->why, sizeof(line->why), "%s",
                        line->sweeps == 0 ? "no sweep holds valid visits of both"

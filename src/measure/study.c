@@ -16,6 +16,7 @@ void study_init(struct study *study)
     study->warmup_runs = 20;
     study->warmup_ns = 2000000000;
     study->max_sweeps = 200;
+    study->soak_ns = INT64_C(60000000000);
     study->seed = 1;
     study->min_score = 0.25;
     study->iou = 0.7;

@@ -13,7 +13,7 @@
  *       "sweeps": 20, "restarts": 5, "visit_ms": 0, "runs": 0, "after_switch": 2,
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
  *       "budget_ms": 0, "width": 0, "max_sweeps": 200, "seed": 1,
- *       "mode": "back_to_back", "rate_hz": 0,
+ *       "mode": "back_to_back", "rate_hz": 0, "soak_ms": 60000,
  *       "min_score": 0.25, "iou": 0.7,
  *       "forms": ["default", "quiet"],      of every cell whose runtime has a quiet form
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
@@ -93,6 +93,8 @@ struct study {
                      their number set by the first `sweeps`; 0: sweeps are as said */
     int64_t max_sweeps; /* 200: what a width never goes beyond */
     int64_t seed;
+    bool soak;       /* contiguous visits in A B B A, instead of sweeps */
+    int64_t soak_ns; /* how long each of them is, 60 s */
     bool paced;
     double rate_hz; /* paced: starts a second */
     double min_score, iou;

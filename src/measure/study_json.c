@@ -41,6 +41,7 @@ static const struct field study_fields[] = {
     {"warmup_runs", FIELD_INT, offsetof(struct study, warmup_runs), 0, 0, 10000},
     {"warmup_ms", FIELD_MS, offsetof(struct study, warmup_ns), 0, 0, 3600e3},
     {"timeout_ms", FIELD_MS, offsetof(struct study, timeout_ns), 0, 0, 86400e3},
+    {"soak_ms", FIELD_MS, offsetof(struct study, soak_ns), 0, 1, 86400e3},
     {"budget_ms", FIELD_MS, offsetof(struct study, budget_ns), 0, 0, 1e9},
     {"width", FIELD_NUMBER, offsetof(struct study, width), 0, 0, 1},
     {"max_sweeps", FIELD_INT, offsetof(struct study, max_sweeps), 0, 1, 100000},
@@ -330,9 +331,11 @@ static enum tare_status set_mode(struct study *study, const struct json_value *r
 {
     const char *mode = json_text(json_get(root, "mode"), "back_to_back");
 
-    if (strcmp(mode, "back_to_back") != 0 && strcmp(mode, "paced") != 0)
-        return tare_fail(err, TARE_BADDATA, "'mode' is '%.20s', allowed is back_to_back|paced",
+    if (strcmp(mode, "back_to_back") != 0 && strcmp(mode, "paced") != 0 &&
+        strcmp(mode, "soak") != 0)
+        return tare_fail(err, TARE_BADDATA, "'mode' is '%.20s', allowed is back_to_back|paced|soak",
                          mode);
+    study->soak = strcmp(mode, "soak") == 0;
     study->paced = strcmp(mode, "paced") == 0;
     if (study->paced && study->rate_hz == 0)
         return tare_fail(err, TARE_BADDATA, "mode 'paced' needs a 'rate_hz'");

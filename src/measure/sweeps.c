@@ -16,6 +16,7 @@
 #include "measure/host.h"
 #include "measure/limits.h"
 #include "measure/record.h"
+#include "measure/soak.h"
 #include "measure/steady.h"
 #include "measure/sweeps_inner.h"
 #include "stats/random.h"
@@ -430,7 +431,7 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
     if (status == TARE_OK && !options->skip_limits)
         status = record_limits(&s, err);
     if (status == TARE_OK)
-        status = run_restarts(&s, err);
+        status = study->soak ? soak_run(&s, err) : run_restarts(&s, err);
     if (s.crew && s.cells)
         status = finish(&s, status, err);
     file_free_names(s.pictures.paths, s.pictures.count);

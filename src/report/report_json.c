@@ -5,6 +5,7 @@
 
 #include "base/json_write.h"
 #include "report/report.h"
+#include "report/report_soak.h"
 #include "report/write.h"
 
 static void put_interval(struct json_writer *w, const char *key,
@@ -256,6 +257,7 @@ static void put_ledger(struct json_writer *w, const struct ledger *ledger)
     for (size_t i = 0; i < ledger->cell_count; i++)
         put_cell(w, &ledger->cells[i]);
     json_close_array(w);
+    report_soak_json(ledger, w);
     json_open_object(w, "facts");
     for (size_t i = 0; i < ledger->fact_count; i++)
         json_put_text(w, ledger->facts[i].key, ledger->facts[i].value);

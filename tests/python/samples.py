@@ -28,5 +28,6 @@ def visits(path, key, mode, series="total"):
             "SELECT visit.*, restart.ordinal AS worker, series.count, series.data FROM visit"
             " JOIN cell ON visit.cell = cell.id JOIN restart ON visit.restart = restart.id"
             " JOIN series ON series.visit = visit.id WHERE cell.key = ? AND visit.mode = ?"
-            " AND visit.valid AND series.name = ? ORDER BY visit.id", (key, mode, series)).fetchall()
+            " AND visit.valid AND series.name = ? ORDER BY visit.id",
+            (key, mode, series)).fetchall()
     return [{**dict(row), "samples": unpack(row["data"], row["count"])} for row in rows]

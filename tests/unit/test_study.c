@@ -141,7 +141,7 @@ static void wrong_studies_are_named(void)
         {"{\"sweeps\": 1.5}", "'sweeps' must be a whole number"},
         {"{\"sweeps\": 0}", "'sweeps' must be a number"},
         {"{\"name\": 3}", "'name' must be a text"},
-        {"{\"mode\": \"fast\"}", "'mode' is 'fast', allowed is back_to_back|paced"},
+        {"{\"mode\": \"fast\"}", "'mode' is 'fast', allowed is back_to_back|paced|soak"},
         {"{\"forms\": \"quiet\", \"cells\": [{}]}", "'forms' must be a list"},
         {"{\"forms\": [\"loud\"], \"cells\": [{}]}", "a form is called 'loud', allowed is"},
         {"{\"mode\": \"paced\"}", "needs a 'rate_hz'"},
