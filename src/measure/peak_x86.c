@@ -14,6 +14,13 @@
 
 #include "vision/half.h"
 
+/* Older compilers declare FP16's functions for files that are compiled for it alone. */
+#if defined(__AVX512FP16__) || (defined(__clang__) ? __clang_major__ >= 16 : __GNUC__ >= 12)
+#define HAVE_FP16 1
+#else
+#define HAVE_FP16 0
+#endif
+
 /* --- what the processor has, and the kernel lets us use --- */
 
 /* A bit of CPUID's leaf 7; Intel's Software Developer's Manual, volume 2A, CPUID. */
@@ -50,10 +57,12 @@ static bool has_avx512_bf16(void)
     return has_avx512() && leaf7(1, 0, 5);
 }
 
+#if HAVE_FP16
 static bool has_avx512_fp16(void)
 {
     return has_avx512() && leaf7(0, 3, 23);
 }
+#endif
 
 /* The kernel gives a process the tiles when it asks for them: Documentation/arch/x86/xstate.rst. */
 static bool has_tiles(void)
@@ -96,6 +105,7 @@ static double total_ints(const int32_t *values, size_t count)
     return sum;
 }
 
+#if HAVE_FP16
 static double total_halves(const uint16_t *values, size_t count)
 {
     double sum = 0;
@@ -104,6 +114,7 @@ static double total_halves(const uint16_t *values, size_t count)
         sum += half_to_float(values[i]);
     return sum;
 }
+#endif
 
 /* The register is stored, whatever its type, and added up. */
 #define TOTAL(sum, type, count, function)                                                          \
@@ -158,7 +169,9 @@ PEAK_TILE_3X4(avx512_vnni, AVX512_VNNI, __m512i, _mm512_setzero_si512(), LOAD_16
               TOTAL_16I)
 PEAK_TILE_3X4(avx512_bf16, AVX512_BF16, __m512, _mm512_setzero_ps(), LOAD_16F, MAC_512_BF16,
               TOTAL_16F)
+#if HAVE_FP16
 PEAK_TILE_3X4(avx512_fp16, AVX512_FP16, __m512h, _mm512_setzero_ph(), LOAD_32H, MAC_32H, TOTAL_32H)
+#endif
 
 /* --- AMX: tiles of 16 rows of 64 bytes; 2 x 2 of sums, two of rows, two of columns --- */
 
@@ -228,7 +241,9 @@ AMX_KERNEL(amx_bf16, AMX_BF16, _tile_dpbf16ps, float)
 const struct peak_kernel peak_x86_kernels[] = {
     {"AVX2 FMA", PEAK_FP32, PEAK_PLAIN, 32, 3, 4, 1, has_avx2, avx2_fp32},
     {"AVX-512", PEAK_FP32, PEAK_PLAIN, 64, 3, 4, 1, has_avx512, avx512_fp32},
+#if HAVE_FP16
     {"AVX-512 FP16", PEAK_FP16, PEAK_PLAIN, 64, 3, 4, 1, has_avx512_fp16, avx512_fp16},
+#endif
     {"AVX-512 BF16", PEAK_BF16, PEAK_PLAIN, 64, 3, 4, 1, has_avx512_bf16, avx512_bf16},
     {"AMX BF16", PEAK_BF16, PEAK_TURNED, TILE, 2, 2, 16, has_amx_bf16, amx_bf16},
     {"AVX2", PEAK_INT8, PEAK_PLAIN, 32, 2, 4, 1, has_avx2, avx2_int8},
