@@ -233,12 +233,12 @@ static enum tare_status warn_of_predecessors(struct ledger *ledger,
             return tare_fail(err, TARE_NOMEM, "out of memory while making the ledger");
         for (size_t c = 0; c < ledger->cell_count; c++)
             for (size_t v = 0; v < visits[c].count; v++) {
+                const struct ledger_times *times = ledger_times(&ledger->cells[c]);
                 const struct ledger_visit *visit = &visits[c].items[v];
 
-                if (visit->median_ns > 0 && c != before &&
+                if (visit->median_ns > 0 && c != before && times &&
                     cell_index(ledger, visit->row.predecessor_id) == before)
-                    deviations[used++] =
-                        log(visit->median_ns / ledger_times(&ledger->cells[c])->p50_ns);
+                    deviations[used++] = log(visit->median_ns / times->p50_ns);
             }
         e = paired_mean(deviations, NULL, used);
         free(deviations);
