@@ -18,6 +18,8 @@
 #include "base/stop.h"
 
 #define LINE_MAX_BYTES ((size_t)16 << 20)
+#define LOG_MAX        ((off_t)1 << 20) /* bytes of output that are kept before they are trimmed */
+#define LOG_KEPT       4096
 
 extern char **environ;
 
@@ -306,6 +308,19 @@ void process_log_tail(const struct process *process, char *text, size_t text_byt
     text[count > 0 ? count : 0] = '\0';
 }
 
+void process_trim_log(const struct process *process)
+{
+    char tail[LOG_KEPT];
+    off_t size = process->log_fd < 0 ? 0 : lseek(process->log_fd, 0, SEEK_END);
+    ssize_t count;
+
+    if (size <= LOG_MAX)
+        return;
+    count = pread(process->log_fd, tail, sizeof(tail), size - LOG_KEPT);
+    if (count > 0 && ftruncate(process->log_fd, 0) == 0)
+        (void)!write(process->log_fd, tail, (size_t)count);
+}
+
 static bool wait_end(struct process *process, int64_t patience_ns)
 {
     int64_t deadline = clock_now_ns() + patience_ns;
@@ -426,6 +441,11 @@ static int64_t tree_sum(pid_t pid, int depth, int64_t (*measure)(pid_t pid))
 int64_t process_tree_cpu_ns(pid_t pid)
 {
     return tree_sum(pid, 8, process_cpu_ns);
+}
+
+int64_t process_tree_rss_bytes(pid_t pid)
+{
+    return tree_sum(pid, 8, process_rss_bytes);
 }
 
 int64_t process_tree_peak_rss_bytes(pid_t pid)

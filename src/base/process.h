@@ -63,6 +63,10 @@ void process_describe_end(const struct process *process, char *text, size_t text
 /* The last lines that the child printed, at most text_bytes - 1; "" if none. */
 void process_log_tail(const struct process *process, char *text, size_t text_bytes);
 
+/* Keeps no more than the last lines of what the child printed, once that has grown large: it lies
+ * in memory. What the child prints meanwhile may be lost. */
+void process_trim_log(const struct process *process);
+
 /* Ends a child: closes the channel, waits grace_ns, then SIGTERM, then SIGKILL; frees all. A
  * released or zeroed struct is allowed. */
 void process_release(struct process *process, int64_t grace_ns);
@@ -76,6 +80,10 @@ int64_t process_tree_cpu_ns(pid_t pid);
 /* Resident and peak resident memory, by /proc; -1 if it is gone. */
 int64_t process_rss_bytes(pid_t pid);
 int64_t process_peak_rss_bytes(pid_t pid);
+
+/* What a process and its living descendants hold now, added up; shared pages count more than once.
+ */
+int64_t process_tree_rss_bytes(pid_t pid);
 
 /* The peaks of a process and its living descendants, added up: an upper bound, as their peaks need
  * not fall together and shared pages count more than once. */

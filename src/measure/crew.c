@@ -16,6 +16,7 @@
 
 #define OPEN_PATIENCE_NS  ((int64_t)600 * 1000000000) /* a compiler may stand behind open() */
 #define EVAL_PATIENCE_NS  ((int64_t)120 * 1000000000) /* between two signs of progress */
+#define WATCH_NS          ((int64_t)200 * 1000000)
 #define STOP_PATIENCE_NS  ((int64_t)2 * 1000000000)
 #define QUIET_WINDOW_NS   ((int64_t)50 * 1000000)
 #define QUIET_PATIENCE_NS ((int64_t)2 * 1000000000)
@@ -47,6 +48,38 @@ static void wake(struct crew_member *member)
     member->stopped = false;
 }
 
+static enum tare_status check_memory(const struct crew_member *member, struct tare_err *err)
+{
+    int64_t bytes = member->limit_bytes ? process_tree_rss_bytes(member->process.pid) : 0;
+
+    if (bytes <= member->limit_bytes)
+        return TARE_OK;
+    return tare_fail(err, TARE_LIMIT,
+                     "the worker grew to %lld MiB, allowed are %lld (memory_limit_mb of a study)",
+                     (long long)(bytes >> 20), (long long)(member->limit_bytes >> 20));
+}
+
+/* One line, with a look at the worker's memory and output while waiting. */
+static enum tare_status receive_line(struct crew_member *member, int64_t patience_ns, char **line,
+                                     struct tare_err *err)
+{
+    int64_t deadline = clock_now_ns() + patience_ns;
+
+    for (;;) {
+        int64_t next = clock_now_ns() + WATCH_NS;
+        struct tare_err inner = TARE_ERR_INIT;
+        enum tare_status status =
+            process_receive(&member->process, next < deadline ? next : deadline, line, &inner);
+
+        process_trim_log(&member->process);
+        if (status != TARE_TIMEOUT || next >= deadline)
+            return status == TARE_OK ? TARE_OK : tare_fail(err, status, "%s", inner.text);
+        status = check_memory(member, err);
+        if (status != TARE_OK)
+            return status;
+    }
+}
+
 /* One answer line as a tree, which the caller frees. */
 static enum tare_status receive(struct crew_member *member, int64_t patience_ns,
                                 struct json_tree **answer, struct tare_err *err)
@@ -56,7 +89,9 @@ static enum tare_status receive(struct crew_member *member, int64_t patience_ns,
     char *line;
 
     *answer = NULL;
-    status = process_receive(&member->process, clock_now_ns() + patience_ns, &line, &inner);
+    status = receive_line(member, patience_ns, &line, &inner);
+    if (status == TARE_LIMIT)
+        return tare_fail(err, status, "%s", inner.text);
     if (status == TARE_STOPPED)
         return tare_fail(err, status, "stopped");
     if (status == TARE_TIMEOUT)
@@ -94,6 +129,8 @@ static enum tare_status ask(struct crew_member *member, struct buf *command, int
     if (process_send(&member->process, buf_text(command), &inner) != TARE_OK)
         return fail_with_log(member, &inner, err);
     status = receive(member, patience_ns, answer, err);
+    if (status == TARE_OK)
+        status = check_memory(member, err);
     if (status == TARE_OK)
         status = check_answer(json_root(*answer), err);
     return status;

@@ -18,8 +18,9 @@ struct crew_member {
     struct process process;
     struct protocol_shared *shared; /* NULL: not started */
     int shared_fd;
-    bool stopped;   /* by SIGSTOP, because it would not go quiet */
-    bool dismissed; /* it was asked to end */
+    int64_t limit_bytes; /* of resident memory; 0: none */
+    bool stopped;        /* by SIGSTOP, because it would not go quiet */
+    bool dismissed;      /* it was asked to end */
 };
 
 /* What a worker said of its session. */

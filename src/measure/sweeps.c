@@ -10,6 +10,7 @@
 
 #include "accuracy/coco.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "measure/evaluate.h"
@@ -408,6 +409,17 @@ static enum tare_status record_limits(struct sweeps *s, struct tare_err *err)
     return limits_record(s->study, ids, s->store, s->result->run_id, err);
 }
 
+/* What a worker may hold: the machine must not swap, nor the kernel pick its own victim. */
+static int64_t memory_limit(const struct study *study)
+{
+    struct cpu_info info;
+
+    if (study->memory_limit_mb)
+        return study->memory_limit_mb << 20;
+    return cpu_read(NULL, &info, NULL) == TARE_OK ? (int64_t)(0.6 * (double)info.available_bytes)
+                                                  : 0;
+}
+
 enum tare_status sweeps_run(const struct study *study, struct store *store,
                             const struct sweeps_options *options, struct sweeps_result *result,
                             struct tare_err *err)
@@ -416,6 +428,7 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
     enum tare_status status = TARE_OK;
 
     memset(result, 0, sizeof(*result));
+    s.memory_bytes = memory_limit(study);
     s.start_ns = s.epoch_ns = clock_now_ns();
     s.work = (double)study->cell_count * START_WORK * 10; /* until there is a plan */
     s.crew = calloc(study->cell_count + 1, sizeof(*s.crew));
