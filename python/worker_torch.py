@@ -17,8 +17,8 @@ import zipfile
 
 from worker_refused import Refused
 
-GET_IT = ("'tools/setup torch' gets it, after saying how large it is (TORCH_INDEX=URL adds the "
-          "index of PyTorch's CPU builds); so does '{} -m pip install torch'")
+GET_IT = ("'tools/setup torch' gets it, after saying how large it is (TORCH_INDEX=URL names "
+          "the index of PyTorch's CPU builds); so does '{} -m pip install torch'")
 
 
 def import_torch():

@@ -8,7 +8,8 @@ PYTHON := .deps/venv/bin/python
 .PHONY: help
 help:
 	@echo 'make             build bin/tare and its plugins'
-	@echo 'make demo        run the main job on the sample data: a report within minutes'
+	@echo 'make demo        run the main job on the sample data: a report within minutes;'
+	@echo '                 QUICK=1 with ONNX Runtime alone, TORCH=no without PyTorch'
 	@echo 'make test        run all tests; T=suite::name runs one, T=suite a suite'
 	@echo 'make bench       compare with peers, one row each; B=name runs one'
 	@echo 'make lint        format, includes between rooms, banned calls, headers, lengths'
@@ -27,11 +28,19 @@ setup:
 
 DEMO := build/demo
 
+# With QUICK=1 ONNX Runtime alone, in less time and with a smaller download. TORCH=no leaves PyTorch
+# out, and so does a failure to get it: what is not there is a row that says how to get it.
+QUICK ?=
+TORCH ?= yes
+
 .PHONY: demo
 demo:
-	@tools/setup build run
+	@tools/setup build $(if $(QUICK),run,openvino)
+ifeq ($(QUICK)$(TORCH),yes)
+	@tools/setup torch || echo 'demo: goes on without PyTorch; its row says how to get it' >&2
+endif
 	@$(MAKE) -s $(JOBS) all
-	@tools/demo $(DEMO)
+	@tools/demo $(DEMO) $(if $(QUICK),quick,demo)
 
 # --- tests ---------------------------------------------------------------------------------------
 
