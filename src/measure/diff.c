@@ -62,7 +62,7 @@ static const struct ledger_cell *find_cell(const struct ledger *ledger, const ch
     return NULL;
 }
 
-/* Mean log median a sweep of a stored cell. */
+/* Centre of the log medians of a stored cell's visits. */
 static enum tare_status estimate(struct store *store, const struct ledger *ledger,
                                  const struct ledger_cell *from, struct paired_estimate *estimate,
                                  struct tare_err *err)
@@ -86,7 +86,7 @@ static enum tare_status estimate(struct store *store, const struct ledger *ledge
         logs[i] = visits.items[i].median_ns > 0 ? log(visits.items[i].median_ns) : (double)NAN;
         restarts[i] = visits.items[i].restart;
     }
-    *estimate = paired_mean(logs, restarts, visits.count);
+    *estimate = paired_center(logs, restarts, visits.count);
 done:
     free(logs);
     free(restarts);
@@ -102,7 +102,7 @@ static void conclude(const struct paired_estimate *old, const struct paired_esti
                      double confidence, struct diff_cell *cell)
 {
     double a = old->error * old->error, b = new->error *new->error;
-    double error = sqrt(a + b), change = new->mean - old->mean;
+    double error = sqrt(a + b), change = new->center - old->center;
     double df = (a + b) * (a + b) / (a * a / old->df + b * b / new->df);
     double half = error > 0 ? student_quantile(0.5 + confidence / 2, df) * error : error;
 

@@ -215,7 +215,7 @@ static enum tare_status fill_predecessors(struct explain *e, const struct ledger
                 logs[n++] = log(visits->items[i].median_ns / times->p50_ns);
         if (n)
             e->predecessors[e->predecessor_count++] =
-                (struct explain_predecessor){c, paired_mean(logs, NULL, n)};
+                (struct explain_predecessor){c, paired_center(logs, NULL, n)};
     }
     free(logs);
     return TARE_OK;
@@ -265,8 +265,8 @@ static enum tare_status estimate(struct explain_line *line, const struct ledger_
         logs[i] = line->pairs[i].log_ratio;
         clusters[i] = line->pairs[i].cluster;
     }
-    line->estimate = paired_mean(logs, clusters, n);
-    line->sweeps = paired_mean(logs, NULL, n);
+    line->estimate = paired_center(logs, clusters, n);
+    line->sweeps = paired_center(logs, NULL, n);
     line->components = components_estimate(logs, clusters, n);
     line->alone = student_quantile((1 + LEDGER_CONFIDENCE) / 2, line->estimate.df);
     line->critical = NAN;

@@ -8,9 +8,10 @@
  * Estimands (docs/measurement.md, rules 10 to 12 and 17):
  *     quantiles     of all samples of valid visits, pooled; their intervals by a bootstrap of
  *                   visits within restarts
- *     line          the mean over sweeps of log(median of the cell / median of its baseline in the
- *                   same sweep), as a ratio; the 95 % intervals of all lines hold together
- *     difference    the mean over sweeps of the difference of those medians, with the same critical
+ *     line          the Hodges-Lehmann centre over sweeps of log(median of the cell / median of its
+ *                   baseline in the same sweep), as a ratio; the 95 % intervals of all lines hold
+ *                   together
+ *     difference    the same centre of the difference of those medians, with the same critical
  *                   value
  *     AP difference a paired bootstrap over pictures
  *

@@ -213,7 +213,8 @@ static size_t cell_index(const struct ledger *ledger, int64_t id)
     return SIZE_MAX;
 }
 
-/* Mean log deviation from the cell's own median of visits after each predecessor (rule 1). */
+/* Centre of the log deviations, of visits after each predecessor, from their cells' own medians
+ * (rule 1). */
 static enum tare_status warn_of_predecessors(struct ledger *ledger,
                                              const struct ledger_visits *visits,
                                              struct tare_err *err)
@@ -240,13 +241,14 @@ static enum tare_status warn_of_predecessors(struct ledger *ledger,
                     cell_index(ledger, visit->row.predecessor_id) == before)
                     deviations[used++] = log(visit->median_ns / times->p50_ns);
             }
-        e = paired_mean(deviations, NULL, used);
+        e = paired_center(deviations, NULL, used);
         free(deviations);
-        if (used >= 5 && fabs(e.mean) > 0.01 &&
-            fabs(e.mean) > paired_half_width(&e, 1 - 0.05 / (double)tests))
-            status = ledger_add_note(&ledger->warnings, err, ledger->cells[before].label,
-                                     "visits right after it are %.1f %% %s than usual",
-                                     100 * fabs(expm1(e.mean)), e.mean > 0 ? "slower" : "faster");
+        if (used >= 5 && fabs(e.center) > 0.01 &&
+            fabs(e.center) > paired_half_width(&e, 1 - 0.05 / (double)tests))
+            status =
+                ledger_add_note(&ledger->warnings, err, ledger->cells[before].label,
+                                "visits right after it are %.1f %% %s than usual",
+                                100 * fabs(expm1(e.center)), e.center > 0 ? "slower" : "faster");
     }
     return status;
 }

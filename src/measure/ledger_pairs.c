@@ -83,8 +83,8 @@ static void fill_pair(struct table *table, const struct ledger_visits *visits,
         absolutes[s] = cell->median_ns - baseline->median_ns;
         table->clusters[s] = ledger_cluster(cell, baseline);
     }
-    table->ratios[index] = paired_mean(logs, table->clusters, table->sweep_count);
-    table->differences[index] = paired_mean(absolutes, table->clusters, table->sweep_count);
+    table->ratios[index] = paired_center(logs, table->clusters, table->sweep_count);
+    table->differences[index] = paired_center(absolutes, table->clusters, table->sweep_count);
 }
 
 static void conclude(const struct table *table, size_t index, struct ledger_pair *pair)
@@ -94,12 +94,12 @@ static void conclude(const struct table *table, size_t index, struct ledger_pair
 
     pair->sweeps = r->count;
     pair->restarts = r->restarts;
-    pair->ratio = exp(r->mean);
+    pair->ratio = exp(r->center);
     pair->log_error = r->error;
-    pair->ratio_interval = (struct ledger_interval){exp(r->mean - half), exp(r->mean + half)};
+    pair->ratio_interval = (struct ledger_interval){exp(r->center - half), exp(r->center + half)};
     half = table->critical[index] * d->error;
-    pair->difference_ns = d->mean;
-    pair->difference_interval_ns = (struct ledger_interval){d->mean - half, d->mean + half};
+    pair->difference_ns = d->center;
+    pair->difference_interval_ns = (struct ledger_interval){d->center - half, d->center + half};
 }
 
 enum tare_status ledger_compare_pairs(const struct ledger_visits *visits, struct ledger_pair *pairs,

@@ -141,7 +141,7 @@ static void fill_pair(const struct ledger *ledger, size_t line, struct ledger_so
     for (int64_t block = 0; block < SOAK_MAX_BLOCKS; block++)
         if (find_block(ledger, line, block, run_ns))
             contrasts[pair->blocks++] = sustained_contrast(run_ns, !soak_is_cell(block, 0));
-    e = paired_mean(contrasts, NULL, pair->blocks);
+    e = paired_center(contrasts, NULL, pair->blocks);
     half = paired_half_width(&e, LEDGER_CONFIDENCE);
     pair->line = line;
     pair->cell_hz = mean_speed(ledger, line, ledger->lines[line].cell);
@@ -149,7 +149,7 @@ static void fill_pair(const struct ledger *ledger, size_t line, struct ledger_so
     /* of speeds: the batch counts, and less time is more speed */
     speed = log((double)ledger->cells[ledger->lines[line].cell].row.batch /
                 (double)ledger->cells[ledger->lines[line].baseline].row.batch) -
-            e.mean;
+            e.center;
     pair->speed_ratio = exp(speed);
     pair->speed_interval = (struct ledger_interval){exp(speed - half), exp(speed + half)};
 }

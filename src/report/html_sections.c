@@ -458,7 +458,8 @@ void html_footer(struct buf *out, const struct report_set *set)
         buf_append_text(out, "</code>");
     }
     buf_append_text(out, ", which holds every sample behind these figures.</p>\n<p>Medians and "
-                         "quantiles are of type 7; a line's interval is a Student t interval on "
-                         "the log ratio of medians per sweep, widened so that all lines hold at "
+                         "quantiles are of type 7; a line is the Hodges-Lehmann centre of the "
+                         "sweeps' log ratios of medians, its interval Student's t on that one's "
+                         "standard error, widened so that all lines hold at "
                          "once (max-t); nothing was clipped or averaged away.</p></footer>\n");
 }

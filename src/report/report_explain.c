@@ -190,10 +190,10 @@ static void put_predecessors(struct buf *out, const struct explain *e)
 
         buf_append_text(out, "  after ");
         write_padded(out, e->ledger->cells[p->cell].label, 34);
-        buf_printf(out, " %s %%", write_percent(exp(p->estimate.mean)).text);
+        buf_printf(out, " %s %%", write_percent(exp(p->estimate.center)).text);
         if (!isnan(half))
-            buf_printf(out, " [%s, %s]", write_percent(exp(p->estimate.mean - half)).text,
-                       write_percent(exp(p->estimate.mean + half)).text);
+            buf_printf(out, " [%s, %s]", write_percent(exp(p->estimate.center - half)).text,
+                       write_percent(exp(p->estimate.center + half)).text);
         buf_printf(out, " (%zu)\n", p->estimate.count);
     }
 }
@@ -240,7 +240,8 @@ static void put_line(struct buf *out, const struct explain *e, const struct expl
 {
     const struct ledger_line *from = &e->ledger->lines[line->line];
     const struct paired_estimate *m = &line->estimate;
-    double low = m->mean - line->critical * m->error, high = m->mean + line->critical * m->error;
+    double low = m->center - line->critical * m->error,
+           high = m->center + line->critical * m->error;
     struct buf title = BUF_INIT;
 
     buf_printf(&title, "Line \"%s\": %s against %s", from->row.name,
@@ -254,8 +255,8 @@ static void put_line(struct buf *out, const struct explain *e, const struct expl
         put_row(out, "verdict", "not measured: %s", from->why);
         return;
     }
-    put_row(out, "mean", "%.6f over %zu sweeps, so a ratio of exp(%.6f) = %.5f", m->mean, m->count,
-            m->mean, exp(m->mean));
+    put_row(out, "centre", "%.6f over %zu sweeps, so a ratio of exp(%.6f) = %.5f", m->center,
+            m->count, m->center, exp(m->center));
     put_row(out, "standard error",
             "%.6f with %g degrees of freedom: %s (sweeps as independent: %.6f with %g)", m->error,
             m->df,
@@ -266,7 +267,7 @@ static void put_line(struct buf *out, const struct explain *e, const struct expl
             "%.4f, so that all %zu lines hold together at 95 %%; Student's t alone is %.4f",
             line->critical, e->ledger->line_count, line->alone);
     put_row(out, "interval", "%.6f ± %.4f × %.6f = [%.6f, %.6f], as ratios [%.5f, %.5f]: %s",
-            m->mean, line->critical, m->error, low, high, exp(low), exp(high),
+            m->center, line->critical, m->error, low, high, exp(low), exp(high),
             ledger_verdict_name(from->verdict));
     put_components(out, &line->components, "pairs of workers");
 }

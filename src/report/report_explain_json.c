@@ -19,7 +19,7 @@ static void put_components(struct json_writer *w, const char *key, const struct 
 static void put_estimate(struct json_writer *w, const char *key, const struct paired_estimate *e)
 {
     json_open_object(w, key);
-    json_put_number(w, "mean", e->mean);
+    json_put_number(w, "center", e->center);
     json_put_number(w, "standard_error", e->error);
     json_put_number(w, "df", e->df);
     json_put_int(w, "count", (int64_t)e->count);

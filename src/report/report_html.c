@@ -223,11 +223,12 @@ static void put_group(struct buf *out, const struct ledger *ledger, size_t basel
 
 static void put_ledger(struct buf *out, const struct ledger *ledger, size_t id)
 {
-    buf_printf(out,
-               "<section id=\"ledger%zu\"><h2>Ledger</h2>\n<p>What each layer costs (tax) and each"
-               " change buys (gain): the mean over sweeps of the ratio of two medians taken in the"
-               " same sweep. The 95 %% intervals of all lines hold together.</p>\n",
-               id);
+    buf_printf(
+        out,
+        "<section id=\"ledger%zu\"><h2>Ledger</h2>\n<p>What each layer costs (tax) and each"
+        " change buys (gain): the centre over sweeps (Hodges-Lehmann) of the ratio of two"
+        " medians taken in the same sweep. The 95 %% intervals of all lines hold together.</p>\n",
+        id);
     if (ledger->line_count == 0) {
         buf_append_text(out, "<p>This run fixed no lines beforehand.</p></section>\n");
         return;
