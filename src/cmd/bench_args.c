@@ -55,9 +55,8 @@ const struct option_info bench_options[] = {
     {OPTION_TEXT, "resume", 0, "FILE", "go on with a run that was interrupted or had failures",
      NULL, NULL, 0, 0, AT(resume)},
     {OPTION_CHOICE, "mode", 'm', "MODE",
-     "one run after the other, as a camera comes, or "
-     "long visits in A B B A",
-     "back_to_back", "back_to_back|paced|soak", 0, 0, AT(mode)},
+     "one run after the other, as a camera comes, long visits in A B B A, or many at once",
+     "back_to_back", "back_to_back|paced|soak|throughput", 0, 0, AT(mode)},
     {OPTION_NUMBER, "rate", 0, "HZ", "starts a second in paced mode", "30", NULL, 0.001, 1e6,
      AT(rate)},
     {OPTION_TEXT, "soak", 0, "TIME", "a visit's length in soak mode", "60s", NULL, 0, 0, AT(soak)},
@@ -341,6 +340,7 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
     if (args->mode) {
         study->paced = strcmp(args->mode, "paced") == 0;
         study->soak = strcmp(args->mode, "soak") == 0;
+        study->throughput = strcmp(args->mode, "throughput") == 0;
     }
     if (args->soak && status == TARE_OK)
         status = set_duration("soak", args->soak, &study->soak_ns, err);

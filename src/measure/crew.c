@@ -155,10 +155,10 @@ static enum tare_status make_shared(struct crew_member *member, struct tare_err 
     return TARE_OK;
 }
 
-static void put_cell(struct json_writer *w, const struct study *study,
+static void put_cell(struct json_writer *w, const char *op, const struct study *study,
                      const struct study_cell *cell)
 {
-    json_put_text(w, "op", "open");
+    json_put_text(w, "op", op);
     json_put_text(w, "plugin", study_cell_plugin(cell));
     json_put_text(w, "model", cell->model_path[0] ? cell->model_path : cell->model);
     json_put_text(w, "if_missing", cell->if_missing);
@@ -220,7 +220,7 @@ static enum tare_status open_cell(struct crew_member *member, const struct study
 
     json_start(&w, &command, false);
     json_open_object(&w, NULL);
-    put_cell(&w, study, cell);
+    put_cell(&w, "open", study, cell);
     json_open_array(&w, "pictures");
     for (size_t i = 0; i < kept; i++)
         json_put_text(&w, NULL, pictures->paths[i]);
@@ -339,6 +339,46 @@ enum tare_status crew_visit(struct crew_member *member, int64_t runs, int64_t fi
     if (status == TARE_OK && visit->runs != runs)
         status = tare_fail(err, TARE_BADDATA, "the worker made %lld runs instead of %lld",
                            (long long)visit->runs, (long long)runs);
+    buf_release(&command);
+    return status;
+}
+
+enum tare_status crew_streams(struct crew_member *member, const struct study *study,
+                              const struct study_cell *cell, int32_t streams, struct tare_err *err)
+{
+    struct json_tree *answer = NULL;
+    struct buf command = BUF_INIT;
+    struct json_writer w;
+    enum tare_status status;
+
+    json_start(&w, &command, false);
+    json_open_object(&w, NULL);
+    put_cell(&w, "streams", study, cell);
+    json_put_int(&w, "count", streams);
+    json_close_object(&w);
+    status = ask(member, &command, study->timeout_ns ? study->timeout_ns : OPEN_PATIENCE_NS,
+                 &answer, err);
+    json_free(answer);
+    buf_release(&command);
+    return status;
+}
+
+enum tare_status crew_flow(struct crew_member *member, int64_t lead_ns, int64_t duration_ns,
+                           int64_t first_picture, int64_t patience_ns, struct crew_visit *visit,
+                           struct tare_err *err)
+{
+    struct buf command = BUF_INIT;
+    enum tare_status status;
+
+    buf_printf(&command,
+               "{\"op\": \"flow\", \"lead_ns\": %lld, \"duration_ns\": %lld, "
+               "\"first_picture\": %lld}",
+               (long long)lead_ns, (long long)duration_ns, (long long)first_picture);
+    status = ask_runs(member, &command, patience_ns, visit, err);
+    visit->cpu_ns = -1; /* it holds the lead-in and the end too */
+    if (status == TARE_OK && (visit->runs < 1 || visit->wall_ns < 1))
+        status = tare_fail(err, TARE_BADDATA, "the worker made %lld runs in %lld ns",
+                           (long long)visit->runs, (long long)visit->wall_ns);
     buf_release(&command);
     return status;
 }

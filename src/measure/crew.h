@@ -59,6 +59,16 @@ enum tare_status crew_visit(struct crew_member *member, int64_t runs, int64_t fi
                             int64_t period_ns, int64_t patience_ns, struct crew_visit *visit,
                             struct tare_err *err);
 
+/* Opens further sessions of the cell in a worker that was started, until there are `streams`. */
+enum tare_status crew_streams(struct crew_member *member, const struct study *study,
+                              const struct study_cell *cell, int32_t streams, struct tare_err *err);
+
+/* All streams at once (flow.h): visit gets the runs that ended and the time that they took;
+ * their latencies lie in member->shared, as totals. */
+enum tare_status crew_flow(struct crew_member *member, int64_t lead_ns, int64_t duration_ns,
+                           int64_t first_picture, int64_t patience_ns, struct crew_visit *visit,
+                           struct tare_err *err);
+
 /* Runs all annotated pictures through the timed session and writes COCO detections to a file.
  * progress may be NULL. */
 enum tare_status crew_eval(struct crew_member *member, const struct study *study,

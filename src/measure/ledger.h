@@ -31,7 +31,7 @@
 #include "tare/status.h"
 
 #define LEDGER_CONFIDENCE  0.95
-#define LEDGER_MODES       3 /* as enum store_visit_mode */
+#define LEDGER_MODES       STORE_VISIT_MODES
 #define LEDGER_MAX_WINNERS 16
 
 struct ledger_interval {
@@ -68,9 +68,11 @@ struct ledger_times {
     double p50_ns, p90_ns;
     struct ledger_interval p50_interval_ns, p90_interval_ns;
     struct ledger_tail p95, p99;
-    double throughput_hz;           /* items a second: batch / mean; back to back only, else NAN */
-    double after_switch_ns;         /* median of the first runs of a visit */
-    double inside_ns;               /* median as the worker's own binding timed itself */
+    double throughput_hz;   /* items a second: batch / mean; back to back only, else NAN */
+    double after_switch_ns; /* median of the first runs of a visit */
+    double inside_ns;       /* median as the worker's own binding timed itself */
+    double latency_p50_ns;  /* throughput: of one run under that load */
+    double latency_p95_ns;
     double lateness_p99_ns;         /* paced: how late the harness itself was */
     double stage_ns[LEDGER_STAGES]; /* medians; NAN where the cell has no such stage */
     double mean_clock_hz;           /* mean over visits */

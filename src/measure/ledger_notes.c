@@ -132,7 +132,7 @@ static enum tare_status note_what_the_study_left_out(struct ledger *ledger, stru
         status = ledger_add_note(missing, err, "accuracy", "%s",
                                  has_annotations(ledger) ? "the run ended before it came to that"
                                                          : "no annotations were given");
-    if (status == TARE_OK && s.with_p99 < s.measured)
+    if (status == TARE_OK && s.with_p99 < s.measured && !s.with_mode[STORE_VISIT_THROUGHPUT])
         status =
             ledger_add_note(missing, err, "p99",
                             "an interval needs %zu independent samples, the fewest here are "
@@ -140,8 +140,10 @@ static enum tare_status note_what_the_study_left_out(struct ledger *ledger, stru
                             quantile_need_two_sided(0.99, LEDGER_CONFIDENCE), s.least_effective);
     if (status == TARE_OK && s.with_mode[STORE_VISIT_PACED] == 0)
         status = ledger_add_note(missing, err, "paced latency",
-                                 "back to back only: a camera at a fixed rate meets other caches "
-                                 "and clocks");
+                                 "%s only: a camera at a fixed rate meets other caches "
+                                 "and clocks",
+                                 s.with_mode[STORE_VISIT_THROUGHPUT] ? "many streams at once"
+                                                                     : "back to back");
     if (status == TARE_OK && s.with_mode[STORE_VISIT_SOAK] == 0)
         status = ledger_add_note(missing, err, "sustained speed",
                                  "no visit of 60 s or more: what heat does to it is not known");

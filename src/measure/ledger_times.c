@@ -260,6 +260,12 @@ static enum tare_status fill_series(struct store *store, const struct ledger_vis
     if (status == TARE_OK)
         status = pooled_quantile(store, visits, STORE_SERIES_LATENESS, 0.99,
                                  &times->lateness_p99_ns, err);
+    if (status == TARE_OK)
+        status =
+            pooled_quantile(store, visits, STORE_SERIES_LATENCY, 0.5, &times->latency_p50_ns, err);
+    if (status == TARE_OK)
+        status =
+            pooled_quantile(store, visits, STORE_SERIES_LATENCY, 0.95, &times->latency_p95_ns, err);
     for (int s = 0; s < LEDGER_STAGES && status == TARE_OK; s++)
         status = pooled_quantile(store, visits, stage_series[s], 0.5, &times->stage_ns[s], err);
     return status;
@@ -340,7 +346,9 @@ static enum tare_status fill_modes(struct store *store, uint64_t seed, struct le
         if (status == TARE_OK && times->samples && !chosen) {
             chosen = true;
             cell->mode = (enum store_visit_mode)mode;
-            cell->pipeline = !isnan(times->stage_ns[LEDGER_BOXES]);
+            cell->pipeline = !isnan(times->stage_ns[LEDGER_BOXES]) ||
+                             (mode == STORE_VISIT_THROUGHPUT && cell->row.family[0] &&
+                              strcmp(cell->row.family, "generic") != 0);
             *visits = here;
         } else {
             ledger_release_visits(&here);

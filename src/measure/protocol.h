@@ -15,6 +15,10 @@
  *     {"op": "warmup", "min_runs": 20, "min_ns": 2000000000}     the answer as visit's
  *     {"op": "eval", "images": "folder", "annotations": "a.json", "detections": "out.json"}
  *         -> {"progress": 0.25} any number of times, then {"ok": true, "pictures": 24}
+ *     {"op": "streams", "count": 2, and all that "open" has}: further sessions, alike
+ *         -> {"ok": true, "streams": 2}
+ *     {"op": "flow", "lead_ns": 200000000, "duration_ns": 2000000000, "first_picture": 0}
+ *         the answer as visit's: runs that ended in wall_ns, by all streams together
  *     {"op": "quit"}                                              no answer
  * A command that failed: {"ok": false, "status": -6, "text": "..."}; the worker goes on.
  *

@@ -98,7 +98,8 @@ struct study {
     bool soak;       /* contiguous visits in A B B A, instead of sweeps */
     int64_t soak_ns; /* how long each of them is, 60 s */
     bool paced;
-    double rate_hz; /* paced: starts a second */
+    bool throughput; /* several streams at once, as many as serve best; not with paced */
+    double rate_hz;  /* paced: starts a second */
     double min_score, iou;
     unsigned forms; /* which forms were asked for (forms.h); the cells are made accordingly */
     struct study_cell *cells; // (cell_count)

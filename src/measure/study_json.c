@@ -333,10 +333,11 @@ static enum tare_status set_mode(struct study *study, const struct json_value *r
     const char *mode = json_text(json_get(root, "mode"), "back_to_back");
 
     if (strcmp(mode, "back_to_back") != 0 && strcmp(mode, "paced") != 0 &&
-        strcmp(mode, "soak") != 0)
-        return tare_fail(err, TARE_BADDATA, "'mode' is '%.20s', allowed is back_to_back|paced|soak",
-                         mode);
+        strcmp(mode, "soak") != 0 && strcmp(mode, "throughput") != 0)
+        return tare_fail(err, TARE_BADDATA,
+                         "'mode' is '%.20s', allowed is back_to_back|paced|soak|throughput", mode);
     study->soak = strcmp(mode, "soak") == 0;
+    study->throughput = strcmp(mode, "throughput") == 0;
     study->paced = strcmp(mode, "paced") == 0;
     if (study->paced && study->rate_hz == 0)
         return tare_fail(err, TARE_BADDATA, "mode 'paced' needs a 'rate_hz'");

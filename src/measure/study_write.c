@@ -51,7 +51,11 @@ static void put_settings(struct json_writer *w, const struct study *study)
     json_put_int(w, "max_sweeps", study->max_sweeps);
     json_put_int(w, "memory_limit_mb", study->memory_limit_mb);
     json_put_int(w, "seed", study->seed);
-    json_put_text(w, "mode", study->soak ? "soak" : study->paced ? "paced" : "back_to_back");
+    json_put_text(w, "mode",
+                  study->soak         ? "soak"
+                  : study->throughput ? "throughput"
+                  : study->paced      ? "paced"
+                                      : "back_to_back");
     json_put_number(w, "soak_ms", (double)study->soak_ns / 1e6);
     json_put_number(w, "rate_hz", study->rate_hz);
     json_put_number(w, "min_score", study->min_score);

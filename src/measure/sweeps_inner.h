@@ -18,8 +18,9 @@ struct cell_state {
     int64_t restarts;   /* workers so far, those of an interrupted run too */
     struct crew_opened opened;
     bool opened_once;
-    bool ended;  /* failed or skipped: no further visits */
-    bool scored; /* its accuracy is in the store */
+    bool ended;               /* failed or skipped: no further visits */
+    bool scored;              /* its accuracy is in the store */
+    int32_t streams, threads; /* throughput mode: as the pilot found; 0: not yet */
 };
 
 struct sweeps {
@@ -41,6 +42,9 @@ struct sweeps {
     int64_t predecessor_id; /* the cell of the last visit; 0: none */
     double done, work;      /* for the progress: visits, with starts counted as some */
 };
+
+/* How this study visits. */
+enum store_visit_mode sweeps_mode(const struct study *study);
 
 /* Tells the progress display; more: work done since, in visits. */
 void sweeps_tell(struct sweeps *s, const char *stage, const char *cell, int64_t sweep, double more);

@@ -10,6 +10,7 @@
 #include "measure/record.h"
 #include "measure/steady.h"
 #include "measure/sweeps_inner.h"
+#include "measure/throughput.h"
 
 #define FIRST_ROUNDS 3 /* of a cell's first warm-up, at most */
 
@@ -28,6 +29,13 @@ void sweeps_tell(struct sweeps *s, const char *stage, const char *cell, int64_t 
     if (p.share > 0.02)
         p.left_ns = (int64_t)((double)spent * (1 - p.share) / p.share);
     s->options->progress(&p, s->options->progress_data);
+}
+
+enum store_visit_mode sweeps_mode(const struct study *study)
+{
+    return study->throughput ? STORE_VISIT_THROUGHPUT
+           : study->paced    ? STORE_VISIT_PACED
+                             : STORE_VISIT_BACK_TO_BACK;
 }
 
 /* --- cells that end early
@@ -91,12 +99,19 @@ enum tare_status sweeps_start_cell(struct sweeps *s, size_t i, struct tare_err *
     struct cell_state *cell = &s->cells[i];
     struct store_restart restart = {
         .cell_id = cell->id, .ordinal = cell->restarts, .peak_rss_bytes = -1};
-    int64_t begun_ns = clock_now_ns();
+    int64_t begun_ns;
     enum tare_status status;
 
+    if (s->study->throughput) {
+        status = throughput_choose(s, i, failure, err);
+        if (status != TARE_OK || failure->status != TARE_OK)
+            return status;
+    }
+    begun_ns = clock_now_ns();
     (void)crew_hush(s->crew, s->study->cell_count, NULL, &s->watch);
-    status = crew_start(&s->crew[i], s->study, &s->study->cells[i], &s->pictures, &cell->opened,
-                        failure);
+    status = s->study->throughput ? throughput_start(s, i, failure)
+                                  : crew_start(&s->crew[i], s->study, &s->study->cells[i],
+                                               &s->pictures, &cell->opened, failure);
     if (status == TARE_OK) {
         cell->opened_once = true;
         s->crew[i].limit_bytes = s->memory_bytes;
@@ -147,15 +162,17 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
         .sweep = sweep,
         .position = position,
         .predecessor_id = s->predecessor_id,
-        .mode = study->paced ? STORE_VISIT_PACED : STORE_VISIT_BACK_TO_BACK,
+        .mode = sweeps_mode(study),
         .mean_clock_hz = -1,
         .steal_ns = -1,
     };
 
     (void)crew_hush(s->crew, study->cell_count, &s->crew[i], &s->watch);
     row.started_ns = clock_now_ns() - s->epoch_ns;
-    if (crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period,
-                   visit_patience(study, expected), &done, failure) != TARE_OK)
+    if ((study->throughput
+             ? throughput_visit(s, i, sweep, &done, failure)
+             : crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period,
+                          visit_patience(study, expected), &done, failure)) != TARE_OK)
         return TARE_OK;
     crew_watch_now(s->crew, study->cell_count, &s->watch); /* the next one may wait less */
     s->predecessor_id = cell->id;
@@ -168,6 +185,8 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
     row.steal_ns = steal < 0 ? -1 : steal; /* kernels are known to count it backwards */
     row.why_invalid = invalid_reason(&done);
     row.valid = row.why_invalid[0] == '\0';
+    if (study->throughput)
+        return throughput_record(s->store, &row, &done, s->crew[i].shared, err);
     return record_visit(s->store, &row, s->crew[i].shared, runs, study->after_switch,
                         cell->opened.pictures > 0, study->paced, err);
 }

@@ -36,7 +36,7 @@ static enum tare_status widest(struct sweeps *s, const struct ledger_visits *vis
 enum tare_status width_settle(struct sweeps *s, int64_t spent_ns, struct tare_err *err)
 {
     const struct study *study = s->study;
-    enum store_visit_mode mode = study->paced ? STORE_VISIT_PACED : STORE_VISIT_BACK_TO_BACK;
+    enum store_visit_mode mode = sweeps_mode(study);
     struct ledger_visits *visits = calloc(study->cell_count + 1, sizeof(*visits));
     struct plan_width found = {.left_ns = -1};
     enum tare_status status = TARE_OK;

@@ -15,6 +15,7 @@
 #include "base/json_tree.h"
 #include "base/json_write.h"
 #include "measure/evaluate.h"
+#include "measure/flow.h"
 #include "measure/loop.h"
 #include "measure/protocol.h"
 #include "measure/session_graph.h"
@@ -34,6 +35,7 @@ struct worker {
     struct file_map maps[PROTOCOL_MAX_PICTURES];
     struct loop_picture pictures[PROTOCOL_MAX_PICTURES];
     struct family_options family_options;
+    struct flow flow; /* once streams were asked for */
 };
 
 /* --- answers
@@ -106,7 +108,7 @@ static enum tare_status check_precision(const struct worker *worker, const char 
 }
 
 static enum tare_status open_session(struct worker *worker, const struct json_value *command,
-                                     struct tare_err *err)
+                                     struct backend_session **session, struct tare_err *err)
 {
     const struct json_value *given = json_get(command, "options");
     const char *missing = json_text(json_get(command, "if_missing"), "");
@@ -127,19 +129,18 @@ static enum tare_status open_session(struct worker *worker, const struct json_va
 
     if (open.model_path && !open.model_path[0])
         open.model_path = NULL;
-    if (worker->session)
-        return tare_fail(err, TARE_INVALID, "a session is open already");
     if (open.option_count > sizeof(options) / sizeof(options[0]))
         return tare_fail(err, TARE_LIMIT, "too many options");
     for (size_t i = 0; i < open.option_count; i++)
         options[i] =
             (struct tare_option_value){json_key(given, i), json_text(json_at(given, i), "")};
-    status =
-        backend_acquire(json_text(json_get(command, "plugin"), ""), &worker->backend, NULL, 0, err);
+    status = worker->backend ? TARE_OK
+                             : backend_acquire(json_text(json_get(command, "plugin"), ""),
+                                               &worker->backend, NULL, 0, err);
     if (status == TARE_OK)
         status = check_precision(worker, open.model_path, open.precision, err);
     if (status == TARE_OK)
-        status = backend_session_open(worker->backend, &open, &worker->session, &failure);
+        status = backend_session_open(worker->backend, &open, session, &failure);
     /* A runtime that cannot run the cell at all says so; the missing file comes after that. */
     if (failure.status == TARE_ABSENT && missing[0] && !file_exists(open.model_path))
         return tare_fail(err, TARE_ABSENT, "%s", missing);
@@ -201,9 +202,12 @@ static enum tare_status do_open(struct worker *worker, const struct json_value *
     const struct loop_sinks none = {0};
     const struct loop_options once = {.runs = 1, .max_runs = 1};
     const struct tare_open_report *report;
-    enum tare_status status = open_session(worker, command, err);
+    enum tare_status status = TARE_OK;
     int64_t runs, start;
 
+    if (worker->session)
+        return tare_fail(err, TARE_INVALID, "a session is open already");
+    status = open_session(worker, command, &worker->session, err);
     if (status == TARE_OK)
         status = open_family(worker, command, err);
     start = clock_now_ns();
@@ -292,6 +296,53 @@ static enum tare_status do_warmup(struct worker *worker, const struct json_value
     return run_loop(worker, &options, answer, err);
 }
 
+/* --- streams ---------------------------------------------------------------------------------- */
+
+/* Opens sessions until there are `count`, each as the first one was. */
+static enum tare_status do_streams(struct worker *worker, const struct json_value *command,
+                                   struct json_writer *answer, struct tare_err *err)
+{
+    int64_t count = limited(command, "count", FLOW_MAX_STREAMS);
+    enum tare_status status = TARE_OK;
+
+    if (!worker->session)
+        return tare_fail(err, TARE_INVALID, "no session is open");
+    if (!worker->flow.streams)
+        status = flow_begin(&worker->flow, &worker->loop, PROTOCOL_MAX_RUNS, err);
+    while (status == TARE_OK && (int64_t)worker->flow.count < count) {
+        struct backend_session *session = NULL;
+
+        status = open_session(worker, command, &session, err);
+        if (status == TARE_OK)
+            status = flow_add(&worker->flow, session, &worker->family_options, err);
+    }
+    json_put_int(answer, "streams", (int64_t)worker->flow.count);
+    return status;
+}
+
+static enum tare_status do_flow(struct worker *worker, const struct json_value *command,
+                                struct json_writer *answer, struct tare_err *err)
+{
+    const struct flow_options options = {
+        .lead_ns = limited(command, "lead_ns", (int64_t)3600 * 1000000000),
+        .duration_ns = limited(command, "duration_ns", (int64_t)3600 * 1000000000),
+        .first_picture = limited(command, "first_picture", INT64_MAX / 2),
+    };
+    int64_t faults = major_faults();
+    struct flow_result result;
+    enum tare_status status;
+
+    if (!worker->flow.streams)
+        return tare_fail(err, TARE_INVALID, "no streams are open");
+    status = flow_run(&worker->flow, &options, worker->shared->samples[SERIES_TOTAL], &result, err);
+    if (status != TARE_OK)
+        return status;
+    json_put_int(answer, "runs", result.runs);
+    json_put_int(answer, "wall_ns", result.window_ns);
+    json_put_int(answer, "major_faults", major_faults() - faults);
+    return TARE_OK;
+}
+
 /* --- eval ------------------------------------------------------------------------------------ */
 
 static void send_progress(double share, void *data)
@@ -341,10 +392,8 @@ struct worker_command {
 };
 
 static const struct worker_command commands[] = {
-    {"open", do_open},
-    {"visit", do_visit},
-    {"warmup", do_warmup},
-    {"eval", do_eval},
+    {"open", do_open}, {"visit", do_visit},     {"warmup", do_warmup},
+    {"eval", do_eval}, {"streams", do_streams}, {"flow", do_flow},
 };
 
 static enum tare_status run_command(struct worker *worker, const struct json_value *command,
@@ -386,6 +435,7 @@ static enum tare_status serve_line(struct worker *worker, const char *text, size
 
 static void release(struct worker *worker)
 {
+    flow_release(&worker->flow);
     if (worker->loop.family)
         worker->loop.family->close(worker->loop.state);
     session_graph_release(&worker->graph);

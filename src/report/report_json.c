@@ -84,6 +84,10 @@ static void put_times(struct json_writer *w, enum store_visit_mode mode,
     json_put_number(w, "after_switch_ns", t->after_switch_ns);
     json_put_number(w, "inside_ns", t->inside_ns);
     json_put_number(w, "lateness_p99_ns", t->lateness_p99_ns);
+    if (mode == STORE_VISIT_THROUGHPUT) {
+        json_put_number(w, "latency_p50_ns", t->latency_p50_ns);
+        json_put_number(w, "latency_p95_ns", t->latency_p95_ns);
+    }
     json_put_number(w, "mean_clock_hz", t->mean_clock_hz);
     json_put_number(w, "cpu_share", t->cpu_share);
     json_open_object(w, "stages_ns");

@@ -6,6 +6,7 @@
 
 #include "report/report.h"
 #include "report/report_soak.h"
+#include "report/report_throughput.h"
 #include "report/write.h"
 
 #define NAME_COLUMNS 33
@@ -162,6 +163,10 @@ static void put_cells(const struct page *page, const struct ledger *ledger)
                write_mode(mode), sweeps, runs);
     put_heading(page, "Cells", buf_text(&about));
     buf_release(&about);
+    if (mode == STORE_VISIT_THROUGHPUT) {
+        throughput_put_cells(page->out, ledger);
+        return;
+    }
     paint(page, PAINT_DIM);
     buf_printf(page->out, "  %-*s%9s %-16s%8s%13s%9s%7s\n", NAME_COLUMNS, "", "p50 ms", "[95 %]",
                "p90", "p99", "/s", "AP");
@@ -210,8 +215,11 @@ static void put_limits(const struct page *page, const struct ledger *ledger)
 {
     const struct roofline_peaks *peaks = &ledger->peaks;
     struct buf about = BUF_INIT;
+    size_t count = 0; /* cells whose runs have the machine to themselves */
 
-    if (!peaks->known)
+    for (size_t i = 0; i < ledger->cell_count; i++)
+        count += ledger_times(&ledger->cells[i]) && !throughput_is(&ledger->cells[i]);
+    if (!peaks->known || count == 0)
         return;
     put_heading(page, "Limit",
                 "the session's median against the time that its graph needs at the highest rates "
@@ -221,7 +229,7 @@ static void put_limits(const struct page *page, const struct ledger *ledger)
                "10^9/s", "limit ms", "of limit", "held by");
     paint(page, PAINT_NONE);
     for (size_t i = 0; i < ledger->cell_count; i++)
-        if (ledger_times(&ledger->cells[i]))
+        if (ledger_times(&ledger->cells[i]) && !throughput_is(&ledger->cells[i]))
             put_limit(page, &ledger->cells[i]);
     buf_printf(&about, "on one thread and on %d", peaks->processors);
     for (int type = 0; type < PEAK_TYPES; type++)

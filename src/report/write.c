@@ -239,7 +239,7 @@ void write_html(struct buf *out, const char *text)
 
 const char *write_mode(enum store_visit_mode mode)
 {
-    static const char *const names[] = {"back to back", "paced", "soak"};
+    static const char *const names[] = {"back to back", "paced", "soak", "all streams at once"};
 
     return names[mode];
 }

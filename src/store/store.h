@@ -162,7 +162,9 @@ struct store_restart {
 enum store_visit_mode {
     STORE_VISIT_BACK_TO_BACK,
     STORE_VISIT_PACED,
-    STORE_VISIT_SOAK
+    STORE_VISIT_SOAK,
+    STORE_VISIT_THROUGHPUT, /* several streams at once */
+    STORE_VISIT_MODES
 };
 
 struct store_visit {
@@ -183,11 +185,13 @@ struct store_visit {
     const char *why_invalid;
 };
 
-/* Names of series. A sample is nanoseconds of one inference (of a whole batch at batch > 1). */
+/* Names of series. A sample is nanoseconds of one inference (of a whole batch at batch > 1).
+ * In a throughput visit "total" is one sample: the visit's time a run, all streams together. */
 #define STORE_SERIES_TOTAL        "total"        /* outside time: what the ledger uses */
 #define STORE_SERIES_AFTER_SWITCH "after_switch" /* the first k runs of a visit, kept apart */
 #define STORE_SERIES_INSIDE       "inside"       /* as the python layer timed itself */
 #define STORE_SERIES_LATENESS     "lateness"     /* paced: real start minus scheduled start */
+#define STORE_SERIES_LATENCY      "latency"      /* throughput: each run, under that load */
 #define STORE_SERIES_DECODE       "decode"       /* stages of a picture */
 #define STORE_SERIES_LETTERBOX    "letterbox"
 #define STORE_SERIES_INFER        "infer"

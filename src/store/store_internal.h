@@ -38,6 +38,6 @@ extern const char *const store_note_kinds[3];
 extern const char *const store_cell_states[3];
 extern const char *const store_heads[3];
 extern const char *const store_line_kinds[2];
-extern const char *const store_visit_modes[3];
+extern const char *const store_visit_modes[STORE_VISIT_MODES];
 
 #endif

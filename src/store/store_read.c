@@ -354,7 +354,7 @@ static void read_visit(struct row *row, void *item)
     visit->sweep = get_int(row, 3, 0);
     visit->position = get_int(row, 4, 0);
     visit->predecessor_id = get_reference(row, 5);
-    visit->mode = (enum store_visit_mode)get_name(row, 6, store_visit_modes, 3);
+    visit->mode = (enum store_visit_mode)get_name(row, 6, store_visit_modes, STORE_VISIT_MODES);
     visit->started_ns = get_int(row, 7, 0);
     visit->wall_ns = get_int(row, 8, 0);
     visit->cpu_ns = get_int(row, 9, -1);

@@ -1,0 +1,62 @@
+/*
+ * flow.h - several sessions of one model in one process, each with a thread of its own that takes
+ * the next picture as soon as it is done with the last: decode, letterbox, inference and boxes of
+ * different pictures overlap over all cores. What comes out is the machine's throughput, and the
+ * latency of a picture under that load.
+ *
+ * All streams are busy from the first to the last moment that counts: runs that end in the lead-in
+ * or after the deadline are left out, and the rate is taken between the first and the last end that
+ * are left, so that neither start nor stop is in it.
+ *
+ * Threads: a flow belongs to one thread; the streams' own threads live inside flow_run().
+ */
+#ifndef TARE_MEASURE_FLOW_H
+#define TARE_MEASURE_FLOW_H
+
+#include "measure/loop.h"
+#include "measure/session_graph.h"
+
+#define FLOW_MAX_STREAMS 256
+
+struct flow_stream {
+    struct session_graph graph; /* empty for a stream that borrows the caller's */
+    struct loop loop;
+};
+
+struct flow {
+    struct flow_stream *streams; // (count)
+    size_t count;
+    int64_t *ends_ns; // (max_runs) scratch
+    int64_t *starts_ns;
+    int64_t max_runs;
+};
+
+/* The first stream is the caller's loop, which must outlive the flow. max_runs: room for runs. */
+enum tare_status flow_begin(struct flow *flow, const struct loop *first, int64_t max_runs,
+                            struct tare_err *err);
+
+/* Adds a stream like the first, over a further session, which is the flow's from now on, on error
+ * too. */
+enum tare_status flow_add(struct flow *flow, struct backend_session *session,
+                          const struct family_options *options, struct tare_err *err);
+
+/* Frees all streams but the first one's parts. A zeroed struct is allowed. */
+void flow_release(struct flow *flow);
+
+struct flow_options {
+    int64_t lead_ns;       /* runs that end before this time has passed do not count */
+    int64_t duration_ns;   /* after the lead-in */
+    int64_t first_picture; /* of loop.pictures; each run takes the next ones */
+};
+
+struct flow_result {
+    int64_t runs;      /* that ended after the first that counts */
+    int64_t window_ns; /* from that end to the last: rate = runs / window */
+};
+
+/* latencies (max_runs) gets the runs' times in the order of their ends. The first stream's error
+ * ends all; TARE_FAILED if fewer than two runs ended in the time. */
+enum tare_status flow_run(struct flow *flow, const struct flow_options *options, int64_t *latencies,
+                          struct flow_result *result, struct tare_err *err);
+
+#endif
