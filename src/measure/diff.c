@@ -91,6 +91,7 @@ done:
     free(logs);
     free(restarts);
     ledger_release_visits(&visits);
+    free(cell.points);
     free(cell.times[0].sorted_ns);
     free(cell.times[1].sorted_ns);
     free(cell.times[2].sorted_ns);

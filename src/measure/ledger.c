@@ -37,6 +37,16 @@ const char *ledger_stage_name(enum ledger_stage stage)
     return names[stage];
 }
 
+const char *ledger_steadiness_name(enum ledger_steadiness verdict)
+{
+    static const char *const names[] = {
+        "too few visits to tell", "steady", "restless",
+        "changes with restarts",  "drifts", "never settled in its warm-up",
+    };
+
+    return names[verdict];
+}
+
 static enum tare_status find_run(struct store *store, int64_t run_id, struct ledger *ledger,
                                  struct tare_err *err)
 {
@@ -311,11 +321,15 @@ enum tare_status ledger_build(struct store *store, const struct ledger_options *
     if (status == TARE_OK)
         status = ledger_fill_lines(ledger, visits, err);
     if (status == TARE_OK)
+        status = ledger_fill_stability(ledger, err);
+    if (status == TARE_OK)
+        status = ledger_fill_predecessors(ledger, err);
+    if (status == TARE_OK)
         status = ledger_fill_accuracy(store, options, ledger, err);
     if (status == TARE_OK)
         status = ledger_decide(options, ledger, visits, err);
     if (status == TARE_OK)
-        status = ledger_fill_notes(store, ledger, visits, err);
+        status = ledger_fill_notes(store, ledger, err);
     if (status == TARE_OK)
         status = ledger_fill_soak(store, ledger, err);
     for (size_t i = 0; visits && i < ledger->cell_count; i++)
@@ -332,6 +346,7 @@ void ledger_release(struct ledger *ledger)
         for (int mode = 0; mode < LEDGER_MODES; mode++)
             free(ledger->cells[i].times[mode].sorted_ns);
         free(ledger->cells[i].figures);
+        free(ledger->cells[i].points);
     }
     free(ledger->facts);
     free(ledger->files);
@@ -339,6 +354,7 @@ void ledger_release(struct ledger *ledger)
     free(ledger->lines);
     free(ledger->soak_visits);
     free(ledger->soak_pairs);
+    free(ledger->predecessors.items);
     free(ledger->missing.items);
     free(ledger->warnings.items);
     free(ledger->trust.items);

@@ -77,7 +77,45 @@ struct ledger_times {
     double stage_ns[LEDGER_STAGES]; /* medians; NAN where the cell has no such stage */
     double mean_clock_hz;           /* mean over visits */
     double cpu_share;               /* worker's CPU time over wall time */
+    double p50_effective;           /* independent samples that they are worth for the median */
     double *sorted_ns;              // (samples), ascending
+};
+
+/* One visit, valid or not, in the mode that the ledger speaks of. */
+struct ledger_point {
+    int64_t sweep, position; /* as ran */
+    int64_t restart;         /* ordinal within the cell; -1: not known */
+    int64_t predecessor_id;  /* row of the cell visited before; 0: none */
+    bool valid;
+    const char *why_invalid;
+    size_t samples;               /* the figures below are NAN without any, and if invalid */
+    double p5_ns, p50_ns, p95_ns; /* of the visit's samples */
+    double after_switch_ns;       /* median of its first runs; NAN: none */
+    double clock_hz, steal_share; /* mean; share of the wall time; NAN: not known */
+};
+
+enum ledger_steadiness {
+    LEDGER_UNTOLD,    /* too few visits to tell */
+    LEDGER_STEADY,    /* nothing of what follows */
+    LEDGER_RESTLESS,  /* its visits' medians scatter by over 3 %, beyond what all cells share */
+    LEDGER_RESTARTS,  /* another level from restart to restart: F test, over 1 % */
+    LEDGER_DRIFTS,    /* another level at the end than at the start: t test, over 1 % */
+    LEDGER_UNSETTLED, /* a warm-up that never became steady */
+};
+
+/* How even a cell was over the run. NAN where it cannot be told. Shares of the median. */
+struct ledger_stability {
+    enum ledger_steadiness verdict;
+    double scatter;     /* standard deviation of the logs of the visits' medians */
+    double own_scatter; /* the same without what the sweep did to all cells */
+    double drift;       /* last visit to first by the straight line through them, a share */
+    struct ledger_interval drift_interval; /* 95 % over all cells together */
+    double restart_spread;                 /* slowest restart's mean to the fastest's, a share */
+    double restart_p;                      /* that restarts are alike (one-way F test) */
+    double lag1;                           /* autocorrelation of neighbouring visits' medians */
+    double after_switch; /* first runs of a visit to its median, a share; median of visits */
+    struct ledger_interval clock_hz; /* slowest and fastest visit */
+    double steal_share;              /* of the visits' wall time */
 };
 
 struct ledger_accuracy {
@@ -112,7 +150,32 @@ struct ledger_cell {
     struct ledger_ap ap_to_reference;
     struct store_figure *figures; // (figure_count)
     size_t figure_count;
-    struct roofline_row limit; /* how near it is to what the machine allows */
+    struct roofline_row limit;   /* how near it is to what the machine allows */
+    struct ledger_point *points; // (point_count), in the order of time
+    size_t point_count;
+    struct ledger_stability stability;
+};
+
+/* What it does to a visit that another cell was visited before (rule 1). */
+struct ledger_effect {
+    double change; /* to what is usual in that cell and sweep, a share */
+    double p;      /* of no effect, over all predecessors and both figures together */
+    size_t visits;
+};
+
+struct ledger_before {
+    size_t cell; /* the predecessor */
+    struct ledger_effect median, after_switch;
+};
+
+struct ledger_predecessors {
+    bool known; /* enough visits to test */
+    size_t permutations, visits;
+    struct ledger_before *items; // (count)
+    size_t count;
+    double p;          /* the smallest of all */
+    double detectable; /* change of a visit's median that would be called an effect */
+    char sentence[400];
 };
 
 enum ledger_verdict {
@@ -208,6 +271,8 @@ struct ledger {
     struct ledger_soak_pair *soak_pairs; // (soak_pair_count); none without a soak
     size_t soak_pair_count;
     struct ledger_decision decision;
+    struct ledger_predecessors predecessors;
+    double common_share; /* of the variance of visits' medians: what the sweep did to all cells */
     struct ledger_notes missing;  /* not measured, and why */
     struct ledger_notes warnings; /* measured, but mind this */
     struct ledger_notes trust;    /* the machine's own verdict */
@@ -235,6 +300,9 @@ const char *ledger_fact(const struct ledger *ledger, const char *key);
 
 /* "slower", "faster", "not separable", "not measured". */
 const char *ledger_verdict_name(enum ledger_verdict verdict);
+
+/* "steady", "drifts", "changes with restarts". */
+const char *ledger_steadiness_name(enum ledger_steadiness verdict);
 
 /* "decode", "letterbox", "infer", "boxes". */
 const char *ledger_stage_name(enum ledger_stage stage);

@@ -11,8 +11,8 @@ struct ledger_visit {
     struct store_visit row;
     double *samples_ns; // (count), in the order of time
     size_t count;
-    double median_ns;
-    int64_t restart; /* ordinal within the cell */
+    double median_ns, p5_ns, p95_ns, after_switch_ns; /* NAN without samples */
+    int64_t restart;                                  /* ordinal within the cell */
 };
 
 /* All valid visits of a cell in the mode that the ledger speaks of. */
@@ -31,6 +31,29 @@ enum tare_status ledger_load_visits(struct store *store, int64_t cell_id,
                                     enum store_visit_mode mode, struct ledger_visits *visits,
                                     struct tare_err *err);
 void ledger_release_visits(struct ledger_visits *visits);
+
+/* The cell's points, from its rows of any mode and the valid visits of the cell's own. */
+enum tare_status ledger_fill_points(struct ledger_cell *cell, const struct store_visit *rows,
+                                    size_t row_count, const struct store_restart *restarts,
+                                    size_t restart_count, const struct ledger_visits *visits,
+                                    struct tare_err *err);
+
+/* How even each cell was, once all cells are known. */
+enum tare_status ledger_fill_stability(struct ledger *ledger, struct tare_err *err);
+
+/* A figure of a visit; NAN where it has none. */
+struct ledger_response {
+    size_t cell, sweep;
+    double value;
+};
+
+/* Takes out of each value what its cell and its sweep have in common with others: two-way means,
+ * taken in turn until they settle. TARE_NOMEM. */
+enum tare_status ledger_centre(struct ledger_response *values, size_t count, size_t cell_count,
+                               struct tare_err *err);
+
+/* Tests what the predecessor does to a visit. */
+enum tare_status ledger_fill_predecessors(struct ledger *ledger, struct tare_err *err);
 
 #define LEDGER_MAX_SWEEPS ((size_t)100000) /* as a study may have */
 
@@ -67,7 +90,7 @@ enum tare_status ledger_fill_soak(struct store *store, struct ledger *ledger, st
 
 /* Notes from the store, and those that the numbers themselves call for. */
 enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
-                                   const struct ledger_visits *visits, struct tare_err *err);
+                                   struct tare_err *err);
 
 enum tare_status ledger_add_note(struct ledger_notes *notes, struct tare_err *err,
                                  const char *subject, const char *format, ...)

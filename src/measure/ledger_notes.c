@@ -207,50 +207,22 @@ static enum tare_status warn_of_lines(struct ledger *ledger, struct tare_err *er
     return status;
 }
 
-static size_t cell_index(const struct ledger *ledger, int64_t id)
+/* Rule 1: what the test of predecessors found, where it is large enough to matter. */
+static enum tare_status warn_of_predecessors(struct ledger *ledger, struct tare_err *err)
 {
-    for (size_t i = 0; i < ledger->cell_count; i++)
-        if (ledger->cells[i].row.id == id)
-            return i;
-    return SIZE_MAX;
-}
-
-/* Centre of the log deviations, of visits after each predecessor, from their cells' own medians
- * (rule 1). */
-static enum tare_status warn_of_predecessors(struct ledger *ledger,
-                                             const struct ledger_visits *visits,
-                                             struct tare_err *err)
-{
+    const struct ledger_predecessors *p = &ledger->predecessors;
     enum tare_status status = TARE_OK;
-    size_t tests = ledger->cell_count ? ledger->cell_count : 1;
 
-    for (size_t before = 0; before < ledger->cell_count && status == TARE_OK; before++) {
-        double *deviations = NULL;
-        struct paired_estimate e;
-        size_t used = 0, room = 0;
+    if (p->known)
+        status = ledger_add_note(&ledger->trust, err, "predecessor effect", "%s", p->sentence);
+    for (size_t i = 0; i < p->count && status == TARE_OK; i++) {
+        const struct ledger_effect *e = &p->items[i].median;
 
-        for (size_t c = 0; c < ledger->cell_count; c++)
-            room += visits[c].count;
-        deviations = malloc((room + 1) * sizeof(*deviations));
-        if (!deviations)
-            return tare_fail(err, TARE_NOMEM, "out of memory while making the ledger");
-        for (size_t c = 0; c < ledger->cell_count; c++)
-            for (size_t v = 0; v < visits[c].count; v++) {
-                const struct ledger_times *times = ledger_times(&ledger->cells[c]);
-                const struct ledger_visit *visit = &visits[c].items[v];
-
-                if (visit->median_ns > 0 && c != before && times &&
-                    cell_index(ledger, visit->row.predecessor_id) == before)
-                    deviations[used++] = log(visit->median_ns / times->p50_ns);
-            }
-        e = paired_center(deviations, NULL, used);
-        free(deviations);
-        if (used >= 5 && fabs(e.center) > 0.01 &&
-            fabs(e.center) > paired_half_width(&e, 1 - 0.05 / (double)tests))
+        if (e->p <= 0.05 && fabs(e->change) > 0.005)
             status =
-                ledger_add_note(&ledger->warnings, err, ledger->cells[before].label,
-                                "visits right after it are %.1f %% %s than usual",
-                                100 * fabs(expm1(e.center)), e.center > 0 ? "slower" : "faster");
+                ledger_add_note(&ledger->warnings, err, ledger->cells[p->items[i].cell].label,
+                                "visits right after it are %.1f %% %s than usual (p = %.2g)",
+                                100 * fabs(e->change), e->change > 0 ? "slower" : "faster", e->p);
     }
     return status;
 }
@@ -332,8 +304,7 @@ static enum tare_status tell_width(struct ledger *ledger, struct tare_err *err)
                            100 * aim, ledger->line_count, 100 * widest, sweeps);
 }
 
-enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
-                                   const struct ledger_visits *visits, struct tare_err *err)
+enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger, struct tare_err *err)
 {
     enum tare_status status = note_lost_cells(ledger, err);
 
@@ -348,7 +319,7 @@ enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
     if (status == TARE_OK)
         status = warn_of_lines(ledger, err);
     if (status == TARE_OK)
-        status = warn_of_predecessors(ledger, visits, err);
+        status = warn_of_predecessors(ledger, err);
     if (status == TARE_OK)
         status = tell_detectable(ledger, err);
     if (status == TARE_OK)

@@ -99,6 +99,32 @@ static int64_t restart_ordinal(const struct store_restart *restarts, size_t coun
     return -1;
 }
 
+/* Quantiles of a visit's own samples, and what its first runs took. */
+static enum tare_status sum_up_visit(struct store *store, struct ledger_visit *visit,
+                                     struct tare_err *err)
+{
+    double *copy = NULL, *first = NULL;
+    size_t firsts = 0;
+    enum tare_status status =
+        read_series(store, visit->row.id, STORE_SERIES_AFTER_SWITCH, &first, &firsts, err);
+
+    visit->after_switch_ns = quantile_median(first, firsts);
+    if (status == TARE_OK && visit->count) {
+        copy = malloc(visit->count * sizeof(*copy));
+        if (!copy) {
+            free(first);
+            return no_memory(err);
+        }
+        memcpy(copy, visit->samples_ns, visit->count * sizeof(*copy));
+        visit->median_ns = quantile_median(copy, visit->count);
+        visit->p5_ns = quantile_sorted(copy, visit->count, 0.05);
+        visit->p95_ns = quantile_sorted(copy, visit->count, 0.95);
+    }
+    free(copy);
+    free(first);
+    return status;
+}
+
 /* Valid visits of one mode with their samples. */
 static enum tare_status load_visits(struct store *store, const struct store_visit *rows,
                                     size_t row_count, enum store_visit_mode mode,
@@ -114,19 +140,13 @@ static enum tare_status load_visits(struct store *store, const struct store_visi
 
         if (!rows[i].valid || rows[i].mode != mode)
             continue;
-        *visit = (struct ledger_visit){.row = rows[i], .median_ns = NAN};
+        *visit = (struct ledger_visit){
+            .row = rows[i], .median_ns = NAN, .p5_ns = NAN, .p95_ns = NAN, .after_switch_ns = NAN};
         status = read_series(store, rows[i].id, STORE_SERIES_TOTAL, &visit->samples_ns,
                              &visit->count, err);
         visits->count++; /* counted even on error, so that it is released */
-        if (status == TARE_OK && visit->count) {
-            double *copy = malloc(visit->count * sizeof(*copy));
-
-            if (!copy)
-                return no_memory(err);
-            memcpy(copy, visit->samples_ns, visit->count * sizeof(*copy));
-            visit->median_ns = quantile_median(copy, visit->count);
-            free(copy);
-        }
+        if (status == TARE_OK)
+            status = sum_up_visit(store, visit, err);
     }
     return status;
 }
@@ -208,6 +228,7 @@ static enum tare_status fill_quantiles(const struct ledger_visits *visits, uint6
         goto done;
     times->p50_interval_ns = (struct ledger_interval){intervals[0].low, intervals[0].high};
     times->p90_interval_ns = (struct ledger_interval){intervals[1].low, intervals[1].high};
+    times->p50_effective = quantile_effective(samples, visits->count, times->p50_ns);
     for (size_t k = 2; k < 4; k++) {
         double threshold = quantile_sorted(times->sorted_ns, times->samples, qs[k]);
         double effective = quantile_effective(samples, visits->count, threshold);
@@ -372,6 +393,8 @@ enum tare_status ledger_read_cell(struct store *store, uint64_t seed, struct led
     if (status == TARE_OK)
         status =
             fill_modes(store, seed, cell, rows, row_count, restarts, restart_count, visits, err);
+    if (status == TARE_OK)
+        status = ledger_fill_points(cell, rows, row_count, restarts, restart_count, visits, err);
     free(restarts);
     free(rows);
     return status;

@@ -168,7 +168,88 @@ static void put_peaks(struct json_writer *w, const struct roofline_peaks *peaks)
     json_close_object(w);
 }
 
-static void put_cell(struct json_writer *w, const struct ledger_cell *cell)
+static void put_stability(struct json_writer *w, const struct ledger_cell *cell)
+{
+    const struct ledger_stability *s = &cell->stability;
+    const struct ledger_times *t = ledger_times(cell);
+
+    json_open_object(w, "stability");
+    json_put_text(w, "verdict", ledger_steadiness_name(s->verdict));
+    json_put_number(w, "scatter", s->scatter);
+    json_put_number(w, "own_scatter", s->own_scatter);
+    json_put_number(w, "drift", s->drift);
+    put_interval(w, "drift_interval", &s->drift_interval);
+    json_put_number(w, "restart_spread", s->restart_spread);
+    json_put_number(w, "restart_p", s->restart_p);
+    json_put_number(w, "lag1", s->lag1);
+    json_put_number(w, "effective_samples", t ? t->p50_effective : NAN);
+    json_put_number(w, "after_switch", s->after_switch);
+    put_interval(w, "clock_hz", &s->clock_hz);
+    json_put_number(w, "steal_share", s->steal_share);
+    json_close_object(w);
+}
+
+static void put_visits(struct json_writer *w, const struct ledger *ledger,
+                       const struct ledger_cell *cell)
+{
+    json_open_array(w, "visits");
+    for (size_t i = 0; i < cell->point_count; i++) {
+        const struct ledger_point *p = &cell->points[i];
+        const char *before = NULL;
+
+        for (size_t k = 0; k < ledger->cell_count && p->predecessor_id; k++)
+            if (ledger->cells[k].row.id == p->predecessor_id)
+                before = ledger->cells[k].label;
+        json_open_object(w, NULL);
+        json_put_int(w, "sweep", p->sweep);
+        json_put_int(w, "position", p->position);
+        json_put_int(w, "restart", p->restart);
+        json_put_text(w, "predecessor", before);
+        json_put_text(w, "invalid", p->valid ? NULL : p->why_invalid);
+        json_put_int(w, "samples", (int64_t)p->samples);
+        json_put_number(w, "p5_ns", p->p5_ns);
+        json_put_number(w, "p50_ns", p->p50_ns);
+        json_put_number(w, "p95_ns", p->p95_ns);
+        json_put_number(w, "after_switch_ns", p->after_switch_ns);
+        json_put_number(w, "clock_hz", p->clock_hz);
+        json_put_number(w, "steal_share", p->steal_share);
+        json_close_object(w);
+    }
+    json_close_array(w);
+}
+
+static void put_effect(struct json_writer *w, const char *key, const struct ledger_effect *effect)
+{
+    json_open_object(w, key);
+    json_put_int(w, "visits", (int64_t)effect->visits);
+    json_put_number(w, "change", effect->change);
+    json_put_number(w, "p", effect->p);
+    json_close_object(w);
+}
+
+static void put_predecessors(struct json_writer *w, const struct ledger *ledger)
+{
+    const struct ledger_predecessors *p = &ledger->predecessors;
+
+    json_open_object(w, "predecessor_effect");
+    json_put_text(w, "verdict", p->sentence);
+    json_put_int(w, "permutations", p->known ? (int64_t)p->permutations : 0);
+    json_put_number(w, "p", p->known ? p->p : NAN);
+    json_put_number(w, "detectable", p->known ? p->detectable : NAN);
+    json_open_array(w, "after");
+    for (size_t i = 0; i < p->count; i++) {
+        json_open_object(w, NULL);
+        json_put_text(w, "cell", ledger->cells[p->items[i].cell].label);
+        put_effect(w, "median", &p->items[i].median);
+        put_effect(w, "after_switch", &p->items[i].after_switch);
+        json_close_object(w);
+    }
+    json_close_array(w);
+    json_close_object(w);
+}
+
+static void put_cell(struct json_writer *w, const struct ledger *ledger,
+                     const struct ledger_cell *cell)
 {
     json_open_object(w, NULL);
     json_put_text(w, "label", cell->label);
@@ -186,6 +267,8 @@ static void put_cell(struct json_writer *w, const struct ledger_cell *cell)
     json_close_object(w);
     put_accuracy(w, cell);
     put_limit(w, &cell->limit);
+    put_stability(w, cell);
+    put_visits(w, ledger, cell);
     json_open_object(w, "figures");
     for (size_t i = 0; i < cell->figure_count; i++)
         json_put_number(w, cell->figures[i].name, cell->figures[i].value);
@@ -249,6 +332,8 @@ static void put_ledger(struct json_writer *w, const struct ledger *ledger)
     json_put_int(w, "seed", ledger->run.seed);
     json_put_text(w, "measured_on", ledger->host);
     put_decision(w, ledger);
+    put_predecessors(w, ledger);
+    json_put_number(w, "common_share", ledger->common_share);
     put_notes(w, "not_measured", &ledger->missing);
     put_notes(w, "warnings", &ledger->warnings);
     put_notes(w, "trust", &ledger->trust);
@@ -259,7 +344,7 @@ static void put_ledger(struct json_writer *w, const struct ledger *ledger)
     json_close_array(w);
     json_open_array(w, "cells");
     for (size_t i = 0; i < ledger->cell_count; i++)
-        put_cell(w, &ledger->cells[i]);
+        put_cell(w, ledger, &ledger->cells[i]);
     json_close_array(w);
     report_soak_json(ledger, w);
     json_open_object(w, "facts");

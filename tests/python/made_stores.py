@@ -6,7 +6,7 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def make_store(folder, kind):
+def make_store(folder, kind, seed=None):
     """Path of a result file of this kind (see make_store.c) in folder."""
     program = ROOT / "build" / "tests" / "support" / "make_store"
     if not program.exists():
@@ -15,5 +15,6 @@ def make_store(folder, kind):
         subprocess.run(["make", "-s", "build/tests/support/make_store"], cwd=ROOT, check=True,
                        env=environment)
     path = pathlib.Path(folder) / f"{kind}.db"
-    subprocess.run([str(program), str(path), kind], check=True)
+    seeds = [] if seed is None else [str(seed)]
+    subprocess.run([str(program), str(path), kind, *seeds], check=True)
     return path

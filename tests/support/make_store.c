@@ -2,10 +2,12 @@
  * make_store - writes a result file with made-up, but lifelike numbers, for tests of what reads
  * one. Not a measurement.
  *
- *     make_store OUT.db KIND
+ *     make_store OUT.db KIND [SEED]
  * KIND: full (ten cells, accuracy, a failed and a skipped cell), second (another machine),
  * plain (any ONNX file: three cells, no pictures), hostile (texts that try to break out of HTML),
- * empty (a run that measured nothing), large (as many cells as a study may have).
+ * empty (a run that measured nothing), large (as many cells as a study may have), troubled (full,
+ * but: what comes after "spinning off" is 3 % slower, "openvino" drifts by 6 %, "python binding"
+ * has a worker that is 5 % slower, the clock falls), million (a million samples of full's cells).
  */
 #include <math.h>
 #include <stdbool.h>
@@ -22,6 +24,7 @@
 #define SWEEPS    20
 #define RESTARTS  5
 #define SAMPLES   18
+#define MILLION   6250 /* samples a visit: eight cells, twenty sweeps */
 #define PICTURES  24
 #define MAX_CELLS 256
 #define SECOND    INT64_C(1000000000)
@@ -94,7 +97,8 @@ struct maker {
     const struct shape *shapes;
     size_t shape_count;
     const char *model;
-    bool hostile;
+    bool hostile, troubled;
+    size_t samples; /* of a visit */
 };
 
 static void must(struct maker *m, enum tare_status status)
@@ -255,8 +259,9 @@ static void add_visit(struct maker *m, size_t index, int64_t sweep, int64_t posi
     static const char *const names[] = {STORE_SERIES_DECODE, STORE_SERIES_LETTERBOX,
                                         STORE_SERIES_INFER, STORE_SERIES_BOXES};
     const struct shape *s = &m->shapes[index];
-    int64_t total[SAMPLES], stage[4][SAMPLES], after[2];
-    struct store_series series[6] = {{STORE_SERIES_TOTAL, total, SAMPLES},
+    static int64_t total[MILLION], stage[4][MILLION];
+    int64_t after[2];
+    struct store_series series[6] = {{STORE_SERIES_TOTAL, total, m->samples},
                                      {STORE_SERIES_AFTER_SWITCH, after, 2}};
     size_t count = 2;
     int64_t restart = sweep * RESTARTS / SWEEPS;
@@ -270,10 +275,15 @@ static void add_visit(struct maker *m, size_t index, int64_t sweep, int64_t posi
                                 .steal_ns = -1,
                                 .valid = true};
 
-    for (int64_t i = 0; i < SAMPLES; i++) {
+    if (m->troubled) {
+        visit.mean_clock_hz = 3.4e9 - 2e7 * (double)sweep;
+        shift += before == m->cells[3] ? 0.03 : 0;
+        shift += index == 6 ? 0.06 * (double)sweep / (SWEEPS - 1) : 0;
+        shift += index == 2 && restart == 3 ? 0.05 : 0;
+    }
+    for (size_t i = 0; i < m->samples; i++) {
         double stages[4] = {0};
-        double ms = draw_run(m, s, shift + m->restart_shift[index][restart], (size_t)(i % PICTURES),
-                             stages);
+        double ms = draw_run(m, s, shift + m->restart_shift[index][restart], i % PICTURES, stages);
 
         total[i] = (int64_t)(ms * 1e6);
         visit.wall_ns += total[i];
@@ -282,11 +292,12 @@ static void add_visit(struct maker *m, size_t index, int64_t sweep, int64_t posi
     }
     after[0] = total[0] * 13 / 10;
     after[1] = total[1] * 21 / 20;
+    visit.steal_ns = m->troubled ? visit.wall_ns / 50 : -1;
     visit.cpu_ns = visit.wall_ns * (s->threads ? s->threads : 1) * 97 / 100;
     visit.valid = !(index == 1 && sweep == 7);
     visit.why_invalid = visit.valid ? "" : "3 major faults";
     for (int k = 0; k < 4 && s->boxes_ms >= 0; k++)
-        series[count++] = (struct store_series){names[k], stage[k], SAMPLES};
+        series[count++] = (struct store_series){names[k], stage[k], m->samples};
     must(m, store_add_visit(m->store, &visit, series, count, NULL, &m->err));
 }
 
@@ -431,11 +442,13 @@ static void make_large(struct maker *m)
 
 int main(int argc, char **argv)
 {
-    static struct maker m = {.err = TARE_ERR_INIT, .machine = 1, .model = "yolov8n.pt"};
+    static struct maker m = {
+        .err = TARE_ERR_INIT, .machine = 1, .model = "yolov8n.pt", .samples = SAMPLES};
     bool second, plain;
 
-    if (argc != 3) {
-        (void)fprintf(stderr, "usage: make_store OUT.db full|second|plain|hostile|empty|large\n");
+    if (argc != 3 && argc != 4) {
+        (void)fprintf(stderr, "usage: make_store OUT.db full|second|plain|hostile|empty|large|"
+                              "troubled|million [SEED]\n");
         return 2;
     }
     second = strcmp(argv[2], "second") == 0;
@@ -444,11 +457,14 @@ int main(int argc, char **argv)
     m.shapes = plain ? plain_shapes : full_shapes;
     m.shape_count = plain ? 3 : 10;
     m.machine = second ? 2.1 : 1;
+    m.troubled = strcmp(argv[2], "troubled") == 0;
+    if (strcmp(argv[2], "million") == 0)
+        m.samples = MILLION;
     if (plain)
         m.model = "classifier.onnx";
     if (strcmp(argv[2], "large") == 0)
         make_large(&m);
-    random_seed(&m.random, second ? 2 : 1);
+    random_seed(&m.random, argc == 4 ? strtoull(argv[3], NULL, 10) : second ? 2 : 1);
     (void)unlink(argv[1]);
     must(&m, store_open(argv[1], STORE_CREATE, &m.store, &m.err));
     must(&m, store_begin(m.store, &m.err));
