@@ -12,6 +12,7 @@ help:
 	@echo '                 QUICK=1 with ONNX Runtime alone, TORCH=no without PyTorch'
 	@echo 'make test        run all tests; T=suite::name runs one, T=suite a suite'
 	@echo 'make bench       compare with peers, one row each; B=name runs one'
+	@echo 'make trust-study count how often the intervals hold: a quarter of an hour, machine idle'
 	@echo 'make lint        format, includes between rooms, banned calls, headers, lengths'
 	@echo 'make asan        units and parsers under AddressSanitizer and UBSan (also: ubsan)'
 	@echo 'make tsan        units and the null backend under ThreadSanitizer'
@@ -88,6 +89,18 @@ bench:
 	@tools/setup bench
 	@$(MAKE) -s $(JOBS) all unit
 	@$(PYTHON) bench/run '$(B)'
+
+# --- the study of the intervals ------------------------------------------------------------------
+
+# Not a test: it takes a quarter of an hour on a machine that has nothing else to do.
+# REPETITIONS=3 is a trial, whose results stay in build/trust.
+REPETITIONS ?= 20
+
+.PHONY: trust-study
+trust-study:
+	@tools/setup run
+	@$(MAKE) -s $(JOBS) all
+	@$(PYTHON) tools/trust-study --repetitions '$(REPETITIONS)'
 
 # --- install -------------------------------------------------------------------------------------
 

@@ -192,6 +192,7 @@ struct ledger_line {
     double ratio; /* of the cell's time to its baseline's */
     struct ledger_interval ratio_interval;
     double log_error; /* standard error of log(ratio) */
+    double log_df;    /* its degrees of freedom */
     double difference_ns;
     struct ledger_interval difference_interval_ns;
     double cell_ns, baseline_ns; /* medians that the ratio stands between */
@@ -291,6 +292,13 @@ struct ledger_options {
 enum tare_status ledger_build(struct store *store, const struct ledger_options *options,
                               struct ledger *ledger, struct tare_err *err);
 void ledger_release(struct ledger *ledger); /* a zeroed struct is allowed */
+
+/*
+ * The smallest slow-down that such a line would be called slower for in 95 % of tries: the half
+ * width of its interval, and Student's t at 95 % times the standard error, both of the log ratio.
+ * NAN for a line that was not measured.
+ */
+double ledger_detectable(const struct ledger_line *line);
 
 /* Times of a cell in the mode that the ledger speaks of; NULL if it was not measured. */
 const struct ledger_times *ledger_times(const struct ledger_cell *cell);

@@ -67,7 +67,7 @@ int64_t ledger_cluster(const struct ledger_visit *cell, const struct ledger_visi
 struct ledger_pair {
     size_t cell, baseline;
     double ratio, difference_ns;
-    double log_error; /* standard error of log(ratio) */
+    double log_error, log_df; /* standard error of log(ratio), its degrees of freedom */
     struct ledger_interval ratio_interval, difference_interval_ns;
     size_t sweeps, restarts;
 };

@@ -10,7 +10,6 @@
 #include "measure/ledger_inner.h"
 #include "stats/paired.h"
 #include "stats/quantile.h"
-#include "stats/student.h"
 
 #define MAX_NOTES       4096
 #define LAYOUT_RESTARTS 5    /* rule 10 */
@@ -251,8 +250,8 @@ static enum tare_status warn_of_run(struct ledger *ledger, struct tare_err *err)
 }
 
 /*
- * What this very run could see: the slow-down that a line, taken alone, would call significant in
- * 95 % of tries, exp((t_0.975 + t_0.95) * standard error) - 1; its median and worst over the lines.
+ * What this very run could see: the slow-down that its lines, whose intervals hold together, would
+ * be called slower for in 95 % of tries; the median and the worst of them.
  */
 static enum tare_status tell_detectable(struct ledger *ledger, struct tare_err *err)
 {
@@ -263,13 +262,10 @@ static enum tare_status tell_detectable(struct ledger *ledger, struct tare_err *
     if (!values)
         return tare_fail(err, TARE_NOMEM, "out of memory while making the ledger");
     for (size_t i = 0; i < ledger->line_count; i++) {
-        const struct ledger_line *line = &ledger->lines[i];
-        double df = (double)line->sweeps - 1;
+        double detectable = ledger_detectable(&ledger->lines[i]);
 
-        if (line->verdict == LEDGER_NOT_MEASURED || df < 1)
-            continue;
-        values[count++] =
-            expm1((student_quantile(0.975, df) + student_quantile(0.95, df)) * line->log_error);
+        if (!isnan(detectable))
+            values[count++] = detectable;
     }
     quantile_sort(values, count);
     if (count > 0)

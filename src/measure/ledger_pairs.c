@@ -7,6 +7,7 @@
 
 #include "measure/ledger_inner.h"
 #include "stats/paired.h"
+#include "stats/student.h"
 
 /* What is worked on: rows of pairs, columns of sweeps. */
 struct table {
@@ -96,6 +97,7 @@ static void conclude(const struct table *table, size_t index, struct ledger_pair
     pair->restarts = r->restarts;
     pair->ratio = exp(r->center);
     pair->log_error = r->error;
+    pair->log_df = r->df;
     pair->ratio_interval = (struct ledger_interval){exp(r->center - half), exp(r->center + half)};
     half = table->critical[index] * d->error;
     pair->difference_ns = d->center;
@@ -124,6 +126,14 @@ enum tare_status ledger_compare_pairs(const struct ledger_visits *visits, struct
 done:
     table_release(&table);
     return status;
+}
+
+double ledger_detectable(const struct ledger_line *line)
+{
+    if (line->verdict == LEDGER_NOT_MEASURED)
+        return NAN;
+    return expm1(log(line->ratio_interval.high / line->ratio) +
+                 student_quantile(0.95, line->log_df) * line->log_error);
 }
 
 static enum ledger_verdict judge(const struct ledger_interval *ratio)
@@ -161,6 +171,7 @@ static void take_pair(const struct ledger *ledger, const struct ledger_pair *pai
 
     line->ratio = pair->ratio;
     line->log_error = pair->log_error;
+    line->log_df = pair->log_df;
     line->ratio_interval = pair->ratio_interval;
     line->difference_ns = pair->difference_ns;
     line->difference_interval_ns = pair->difference_interval_ns;
