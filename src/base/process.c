@@ -20,6 +20,7 @@
 #define LINE_MAX_BYTES ((size_t)16 << 20)
 #define LOG_MAX        ((off_t)1 << 20) /* bytes of output that are kept before they are trimmed */
 #define LOG_KEPT       4096
+#define TREE_MAX       1024 /* processes of a tree; bounded, as a pid may be reused meanwhile */
 
 extern char **environ;
 
@@ -415,40 +416,57 @@ int64_t process_peak_rss_bytes(pid_t pid)
     return status_kib(pid, "\nVmHWM:");
 }
 
-/* Sum over a process and its living descendants; -1 if it is gone. Bounded, because a pid may be
- * reused while its family is walked. */
-static int64_t tree_sum(pid_t pid, int depth, int64_t (*measure)(pid_t pid))
+size_t process_tree(pid_t pid, pid_t *pids, size_t max)
 {
+    size_t count = 0;
+
+    if (max)
+        pids[count++] = pid;
+    for (size_t i = 0; i < count; i++) {
+        char path[64], *text, *at, *end;
+        size_t size;
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pids[i], (int)pids[i]);
+        if (file_read(path, 1 << 16, &text, &size, NULL) != TARE_OK)
+            continue;
+        for (at = text; count < max; at = end) {
+            long child = strtol(at, &end, 10);
+
+            if (end == at)
+                break;
+            pids[count++] = (pid_t)child;
+        }
+        free(text);
+    }
+    return count;
+}
+
+/* Sum over a process and its living descendants; -1 if it is gone. */
+static int64_t tree_sum(pid_t pid, int64_t (*measure)(pid_t pid))
+{
+    pid_t pids[TREE_MAX];
+    size_t count = process_tree(pid, pids, TREE_MAX);
     int64_t total = measure(pid);
-    char path[64], *text, *at, *end;
-    size_t size;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
-    if (total < 0 || depth == 0 || file_read(path, 1 << 16, &text, &size, NULL) != TARE_OK)
-        return total;
-    for (at = text;; at = end) {
-        long child = strtol(at, &end, 10);
-        int64_t part = end == at ? -1 : tree_sum((pid_t)child, depth - 1, measure);
+    for (size_t i = 1; i < count && total >= 0; i++) {
+        int64_t part = measure(pids[i]);
 
-        if (end == at)
-            break;
         total += part > 0 ? part : 0;
     }
-    free(text);
     return total;
 }
 
 int64_t process_tree_cpu_ns(pid_t pid)
 {
-    return tree_sum(pid, 8, process_cpu_ns);
+    return tree_sum(pid, process_cpu_ns);
 }
 
 int64_t process_tree_rss_bytes(pid_t pid)
 {
-    return tree_sum(pid, 8, process_rss_bytes);
+    return tree_sum(pid, process_rss_bytes);
 }
 
 int64_t process_tree_peak_rss_bytes(pid_t pid)
 {
-    return tree_sum(pid, 8, process_peak_rss_bytes);
+    return tree_sum(pid, process_peak_rss_bytes);
 }

@@ -74,7 +74,11 @@ void process_release(struct process *process, int64_t grace_ns);
 /* CPU time that a process and all its threads have used, by /proc; -1 if it is gone. */
 int64_t process_cpu_ns(pid_t pid);
 
-/* The same for a process and its living descendants. */
+/* A process and its living descendants, parents first; at most max are written. Returns how many.
+ */
+size_t process_tree(pid_t pid, pid_t *pids, size_t max);
+
+/* CPU time of a process and its living descendants; -1 if it is gone. */
 int64_t process_tree_cpu_ns(pid_t pid);
 
 /* Resident and peak resident memory, by /proc; -1 if it is gone. */
