@@ -68,6 +68,21 @@ size_t quantile_need_two_sided(double q, double confidence)
     return need(q, (1 - confidence) / 2);
 }
 
+size_t quantile_median_rank(size_t count, double confidence)
+{
+    double log_share = -(double)count * log(2), below = 0; /* of the outcome k; of fewer than k */
+    size_t rank = 0;
+
+    for (size_t k = 0; k < count / 2; k++) {
+        below += exp(log_share);
+        if (2 * below > 1 - confidence)
+            break;
+        rank = k + 1;
+        log_share += log((double)(count - k) / (double)(k + 1));
+    }
+    return rank;
+}
+
 double quantile_highest(double count, double confidence)
 {
     return count > 0 ? pow(1 - confidence, 1 / count) : 0;

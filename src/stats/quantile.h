@@ -30,6 +30,15 @@ double quantile_median_int(const int64_t *samples, size_t count);
 size_t quantile_need_one_sided(double q, double confidence);
 size_t quantile_need_two_sided(double q, double confidence);
 
+/*
+ * Order statistics that hold the median (Conover, Practical Nonparametric Statistics, 3rd ed.,
+ * section 3.2): the largest rank r, from 1, with which the interval from the r-th smallest to the
+ * r-th largest of count independent samples has at least the given confidence, 2 P(B < r) <=
+ * 1 - confidence for a binomial B of count tosses. 0 if even smallest and largest are not enough
+ * (at 95 %: under 6 samples).
+ */
+size_t quantile_median_rank(size_t count, double confidence);
+
 /* The highest quantile that the largest of count independent samples bounds from above with the
  * given confidence: (1 - confidence)^(1/count); 0 for no samples. count may be a fraction. */
 double quantile_highest(double count, double confidence);

@@ -114,6 +114,20 @@ static void sample_counts_are_the_known_ones(void)
     CHECK(quantile_highest(0, .95) == 0);
 }
 
+/* scipy.stats.binom: the largest r with 2 * binom.cdf(r - 1, n, 0.5) <= 0.05, and for some n the
+ * ranks that tables of the sign test print. */
+static void median_ranks_are_the_binomial_ones(void)
+{
+    static const size_t known[][2] = {
+        {0, 0},  {1, 0},  {5, 0},  {6, 1},  {7, 1},   {8, 1},   {9, 2},   {10, 2},   {11, 2},
+        {12, 3}, {15, 4}, {20, 6}, {25, 8}, {30, 10}, {40, 14}, {50, 18}, {100, 40}, {1000, 469},
+    };
+
+    for (size_t i = 0; i < COUNT(known); i++)
+        CHECK(quantile_median_rank(known[i][0], .95) == known[i][1]);
+    CHECK(quantile_median_rank(7, .99) == 0 && quantile_median_rank(8, .99) == 1);
+}
+
 static void autocorrelation_agrees_with_numpy(void)
 {
     static const double values[] = {1, 3, 2, 5, 4, 6, 8, 7};
@@ -347,6 +361,7 @@ int main(int argc, char **argv)
         {"student_agrees_with_scipy", student_agrees_with_scipy},
         {"quantiles_agree_with_numpy", quantiles_agree_with_numpy},
         {"sample_counts_are_the_known_ones", sample_counts_are_the_known_ones},
+        {"median_ranks_are_the_binomial_ones", median_ranks_are_the_binomial_ones},
         {"autocorrelation_agrees_with_numpy", autocorrelation_agrees_with_numpy},
         {"dependence_lowers_the_effective_number", dependence_lowers_the_effective_number},
         {"paired_center_agrees_with_numpy", paired_center_agrees_with_numpy},
