@@ -60,6 +60,9 @@ const struct option_info bench_options[] = {
     {OPTION_NUMBER, "rate", 0, "HZ", "starts a second in paced mode", "30", NULL, 0.001, 1e6,
      AT(rate)},
     {OPTION_TEXT, "soak", 0, "TIME", "a visit's length in soak mode", "60s", NULL, 0, 0, AT(soak)},
+    {OPTION_INT, "cold", 0, "N",
+     "at the end start every cell so often, page cache dropped and warm; 10 give an interval", "0",
+     NULL, 0, 1000, AT(cold)},
     {OPTION_INT, "seed", 0, "N", "of the order of visits and of random inputs", "1", NULL, 0, 9e15,
      AT(seed)},
     {OPTION_TEXT, "models", 0, "DIR", "where exported models are kept", "beside the result file",
@@ -131,6 +134,7 @@ static const char *run_option(const struct bench_args *a)
         {"restarts", a->restarts >= 0},
         {"runs", a->runs >= 0},
         {"seed", a->seed >= 0},
+        {"cold", a->cold >= 0},
         {"warmup-runs", a->warmup_runs >= 0},
         {"rate", a->rate > 0},
     };
@@ -330,6 +334,8 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
         study->runs = args->runs;
     if (args->warmup_runs >= 0)
         study->warmup_runs = args->warmup_runs;
+    if (args->cold >= 0)
+        study->cold = args->cold;
     if (args->seed >= 0)
         study->seed = args->seed;
     if (args->images)
@@ -397,6 +403,7 @@ void bench_args_init(struct bench_args *args)
         .runs = -1,
         .warmup_runs = -1,
         .seed = -1,
+        .cold = -1,
     };
 }
 

@@ -13,7 +13,7 @@ struct bench_args {
         *forms, *soak;
     const char *images, *annotations, *models;
     struct option_list options;
-    int64_t sweeps, restarts, runs, warmup_runs, seed, imgsz;
+    int64_t sweeps, restarts, runs, warmup_runs, cold, seed, imgsz;
     const char *visit, *warmup, *timeout, *budget, *width, *resume;
     double rate;
     bool quiet, json, ledger, peaks;

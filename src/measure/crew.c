@@ -155,6 +155,14 @@ static enum tare_status make_shared(struct crew_member *member, struct tare_err 
     return TARE_OK;
 }
 
+/* What a worker is started for. */
+struct job {
+    const struct study *study;
+    const struct study_cell *cell;
+    const struct crew_pictures *pictures;
+    bool cold;
+};
+
 static void put_cell(struct json_writer *w, const char *op, const struct study *study,
                      const struct study_cell *cell)
 {
@@ -190,6 +198,24 @@ static void copy_text(char *out, size_t bytes, const struct json_value *value)
     (void)snprintf(out, bytes, "%s", json_text(value, ""));
 }
 
+/* Stamps must follow each other; begun_ns is this process's own. */
+static enum tare_status read_steps(const struct json_value *reached, int64_t begun_ns,
+                                   int64_t *step_ns, struct tare_err *err)
+{
+    int64_t before = begun_ns, now = clock_now_ns();
+
+    for (size_t i = 0; i < PROTOCOL_STEPS; i++) {
+        int64_t at = json_int(json_at(reached, i), -1);
+
+        if (at < before || at > now)
+            return tare_fail(err, TARE_BADDATA, "the worker answered garbage: step %zu at %lld", i,
+                             (long long)at);
+        step_ns[i] = at - before;
+        before = at;
+    }
+    return TARE_OK;
+}
+
 static void read_opened(const struct json_value *answer, struct crew_opened *opened)
 {
     memset(opened, 0, sizeof(*opened));
@@ -207,12 +233,13 @@ static void read_opened(const struct json_value *answer, struct crew_opened *ope
     opened->first_run_ns = json_int(json_get(answer, "first_run_ns"), -1);
 }
 
-static enum tare_status open_cell(struct crew_member *member, const struct study *study,
-                                  const struct study_cell *cell,
-                                  const struct crew_pictures *pictures, struct crew_opened *opened,
+static enum tare_status open_cell(struct crew_member *member, const struct job *job,
+                                  int64_t begun_ns, struct crew_opened *opened,
                                   struct tare_err *err)
 {
+    const struct crew_pictures *pictures = job->pictures;
     size_t kept = pictures->count < PROTOCOL_MAX_PICTURES ? pictures->count : PROTOCOL_MAX_PICTURES;
+    int64_t patience = job->study->timeout_ns ? job->study->timeout_ns : OPEN_PATIENCE_NS;
     struct json_tree *answer = NULL;
     struct buf command = BUF_INIT;
     struct json_writer w;
@@ -220,18 +247,43 @@ static enum tare_status open_cell(struct crew_member *member, const struct study
 
     json_start(&w, &command, false);
     json_open_object(&w, NULL);
-    put_cell(&w, "open", study, cell);
+    put_cell(&w, "open", job->study, job->cell);
+    json_put_bool(&w, "cold", job->cold);
     json_open_array(&w, "pictures");
     for (size_t i = 0; i < kept; i++)
         json_put_text(&w, NULL, pictures->paths[i]);
     json_close_array(&w);
     json_close_object(&w);
-    status = ask(member, &command, study->timeout_ns ? study->timeout_ns : OPEN_PATIENCE_NS,
-                 &answer, err);
-    if (status == TARE_OK)
+    status = ask(member, &command, patience, &answer, err);
+    if (status == TARE_OK) {
         read_opened(json_root(answer), opened);
+        status =
+            read_steps(json_get(json_root(answer), "reached_ns"), begun_ns, opened->step_ns, err);
+    }
     json_free(answer);
     buf_release(&command);
+    return status;
+}
+
+static enum tare_status start(struct crew_member *member, const struct job *job,
+                              struct crew_opened *opened, struct tare_err *err)
+{
+    static const char *const argv[] = {"/proc/self/exe", "worker", NULL};
+    struct process_options options = {.argv = argv, .own_group = true};
+    enum tare_status status;
+    int64_t begun_ns;
+
+    memset(member, 0, sizeof(*member));
+    member->shared_fd = member->process.channel_fd = member->process.log_fd = -1;
+    status = make_shared(member, err);
+    options.shared_fd = member->shared_fd;
+    begun_ns = clock_now_ns();
+    if (status == TARE_OK)
+        status = process_start(&member->process, &options, err);
+    if (status == TARE_OK)
+        status = open_cell(member, job, begun_ns, opened, err);
+    if (status != TARE_OK)
+        crew_stop(member);
     return status;
 }
 
@@ -239,21 +291,19 @@ enum tare_status crew_start(struct crew_member *member, const struct study *stud
                             const struct study_cell *cell, const struct crew_pictures *pictures,
                             struct crew_opened *opened, struct tare_err *err)
 {
-    static const char *const argv[] = {"/proc/self/exe", "worker", NULL};
-    struct process_options options = {.argv = argv, .own_group = true};
-    enum tare_status status;
+    const struct job job = {study, cell, pictures, false};
 
-    memset(member, 0, sizeof(*member));
-    member->shared_fd = member->process.channel_fd = member->process.log_fd = -1;
-    status = make_shared(member, err);
-    options.shared_fd = member->shared_fd;
-    if (status == TARE_OK)
-        status = process_start(&member->process, &options, err);
-    if (status == TARE_OK)
-        status = open_cell(member, study, cell, pictures, opened, err);
-    if (status != TARE_OK)
-        crew_stop(member);
-    return status;
+    return start(member, &job, opened, err);
+}
+
+enum tare_status crew_start_cold(struct crew_member *member, const struct study *study,
+                                 const struct study_cell *cell,
+                                 const struct crew_pictures *pictures, struct crew_opened *opened,
+                                 struct tare_err *err)
+{
+    const struct job job = {study, cell, pictures, true};
+
+    return start(member, &job, opened, err);
 }
 
 void crew_dismiss(struct crew_member *member)

@@ -29,6 +29,7 @@ struct crew_opened {
     bool predicts;
     int64_t pictures;
     int64_t load_ns, first_run_ns;
+    int64_t step_ns[PROTOCOL_STEPS]; /* what each took, from the start of its process */
     char runtime_version[64], provider[64], executed_precision[32];
 };
 
@@ -48,6 +49,12 @@ struct crew_pictures {
 enum tare_status crew_start(struct crew_member *member, const struct study *study,
                             const struct study_cell *cell, const struct crew_pictures *pictures,
                             struct crew_opened *opened, struct tare_err *err);
+
+/* The same where nothing but the runtime is to read the model; its precision is not checked. */
+enum tare_status crew_start_cold(struct crew_member *member, const struct study *study,
+                                 const struct study_cell *cell,
+                                 const struct crew_pictures *pictures, struct crew_opened *opened,
+                                 struct tare_err *err);
 
 /* Runs at least the study's warm-up, waits timeout_ns for it (0: 10 minutes); samples lie in
  * member->shared. */

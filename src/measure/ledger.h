@@ -135,6 +135,36 @@ struct ledger_ap {
     int64_t pictures;
 };
 
+/* Cold starts: what the page cache held, and what a start is made of. */
+enum ledger_cold_state {
+    LEDGER_COLD_DROPPED,
+    LEDGER_COLD_WARM,
+    LEDGER_COLD_STATES
+};
+
+enum ledger_cold_part { /* all but the last as enum protocol_step */
+    LEDGER_COLD_START,
+    LEDGER_COLD_PLUGIN,
+    LEDGER_COLD_SESSION,
+    LEDGER_COLD_INPUT,
+    LEDGER_COLD_RUN,
+    LEDGER_COLD_TOTAL,
+    LEDGER_COLD_PARTS
+};
+
+#define LEDGER_COLD_STAYED   "stayed" /* the figure: share of the pages that did not leave */
+#define LEDGER_COLD_MAY_STAY 0.01     /* of them; with more a start is not called dropped */
+
+/* Of one cell in one state. starts is 0 if there were none. */
+struct ledger_cold {
+    size_t starts, tried;                /* those that the figures are of, and all */
+    double median_ns[LEDGER_COLD_PARTS]; /* each by itself: parts need not add up to the total */
+    struct ledger_interval total_ns;     /* of the total's median; NAN under 6 starts */
+    double least_ns, most_ns;            /* of the total */
+    bool dropped;                        /* false: pages stayed in every start */
+    double most_stayed;                  /* largest share; 0 in the warm state */
+};
+
 struct ledger_cell {
     struct store_cell row; /* texts belong to the store */
     char label[96];        /* short, unique in the ledger where the cells allow it */
@@ -150,6 +180,7 @@ struct ledger_cell {
     struct ledger_ap ap_to_reference;
     struct store_figure *figures; // (figure_count)
     size_t figure_count;
+    struct ledger_cold cold[LEDGER_COLD_STATES];
     struct roofline_row limit;   /* how near it is to what the machine allows */
     struct ledger_point *points; // (point_count), in the order of time
     size_t point_count;
@@ -311,6 +342,14 @@ const char *ledger_verdict_name(enum ledger_verdict verdict);
 
 /* "steady", "drifts", "changes with restarts". */
 const char *ledger_steadiness_name(enum ledger_steadiness verdict);
+
+/* "dropped", "warm"; "start_ns", "plugin_ns", ... "total_ns". */
+const char *ledger_cold_state_name(enum ledger_cold_state state);
+const char *ledger_cold_part_name(enum ledger_cold_part part);
+
+/* Takes the name of a figure apart; part points into it. False if it is of no cold start. */
+bool ledger_cold_parse(const char *name, enum ledger_cold_state *state, int64_t *n,
+                       const char **part);
 
 /* "decode", "letterbox", "infer", "boxes". */
 const char *ledger_stage_name(enum ledger_stage stage);

@@ -88,6 +88,9 @@ enum tare_status ledger_decide(const struct ledger_options *options, struct ledg
 /* Sustained speeds, if there was a soak, and the notes about them. */
 enum tare_status ledger_fill_soak(struct store *store, struct ledger *ledger, struct tare_err *err);
 
+/* Cold starts, if there were any, and the notes about them. */
+enum tare_status ledger_fill_cold(struct ledger *ledger, struct tare_err *err);
+
 /* Notes from the store, and those that the numbers themselves call for. */
 enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
                                    struct tare_err *err);

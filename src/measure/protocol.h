@@ -9,7 +9,10 @@
  *      "precision": "fp32", "threads": 1, "batch": 1, "options": {"spinning": "off"},
  *      "pictures": ["a.jpg", ...], "min_score": 0.25, "iou": 0.7, "seed": 1}
  *         -> {"ok": true, "family": "yolov8", "predicts": true, "load_ns": ..., "first_run_ns":
- * ..., "runtime_version": "...", "provider": "...", "executed_precision": "...", "timing": false}
+ * ..., "runtime_version": "...", "provider": "...", "executed_precision": "...", "timing": false,
+ *             "reached_ns": [serving, plugin loaded, session open, input ready, first result]}
+ *         reached_ns is CLOCK_MONOTONIC, which parent and worker share. With "cold": true nothing
+ *         but the runtime reads the model, and its precision is not checked against the cell's.
  *     {"op": "visit", "runs": 10, "first_picture": 0, "period_ns": 0}
  *         -> {"ok": true, "runs": 10, "wall_ns": ..., "major_faults": 0}
  *     {"op": "warmup", "min_runs": 20, "min_ns": 2000000000}     the answer as visit's
@@ -42,6 +45,16 @@ enum protocol_series {
     SERIES_INSIDE,    /* the run, as the runtime or its binding timed itself */
     SERIES_LATENESS,  /* paced: real start after the scheduled one */
     SERIES_COUNT,
+};
+
+/* What a worker has reached, from its start to its first result. */
+enum protocol_step {
+    STEP_SERVING, /* its program runs and reads commands */
+    STEP_PLUGIN,  /* the plugin and its runtime's libraries are loaded */
+    STEP_SESSION, /* the model is open */
+    STEP_INPUT,   /* pictures are mapped, or random input is made */
+    STEP_RESULT,  /* the first run is over */
+    PROTOCOL_STEPS,
 };
 
 /* The shared memory, whole. */

@@ -14,7 +14,7 @@
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
  *       "budget_ms": 0, "width": 0, "max_sweeps": 200,
  *       "memory_limit_mb": 0, "seed": 1,
- *       "mode": "back_to_back", "rate_hz": 0, "soak_ms": 60000,
+ *       "mode": "back_to_back", "rate_hz": 0, "soak_ms": 60000, "cold": 0,
  *       "min_score": 0.25, "iou": 0.7,
  *       "forms": ["default", "quiet"],      of every cell whose runtime has a quiet form
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
@@ -97,6 +97,7 @@ struct study {
     int64_t seed;
     bool soak;       /* contiguous visits in A B B A, instead of sweeps */
     int64_t soak_ns; /* how long each of them is, 60 s */
+    int64_t cold;    /* starts of every cell at the end, each with page cache dropped and warm */
     bool paced;
     bool throughput; /* several streams at once, as many as serve best; not with paced */
     double rate_hz;  /* paced: starts a second */

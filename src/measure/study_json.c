@@ -42,6 +42,7 @@ static const struct field study_fields[] = {
     {"warmup_ms", FIELD_MS, offsetof(struct study, warmup_ns), 0, 0, 3600e3},
     {"timeout_ms", FIELD_MS, offsetof(struct study, timeout_ns), 0, 0, 86400e3},
     {"soak_ms", FIELD_MS, offsetof(struct study, soak_ns), 0, 1, 86400e3},
+    {"cold", FIELD_INT, offsetof(struct study, cold), 0, 0, 1000},
     {"budget_ms", FIELD_MS, offsetof(struct study, budget_ns), 0, 0, 1e9},
     {"width", FIELD_NUMBER, offsetof(struct study, width), 0, 0, 1},
     {"max_sweeps", FIELD_INT, offsetof(struct study, max_sweeps), 0, 1, 100000},

@@ -13,6 +13,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "measure/cold.h"
 #include "measure/evaluate.h"
 #include "measure/host.h"
 #include "measure/limits.h"
@@ -72,6 +73,7 @@ static enum tare_status choose_plan(struct sweeps *s, int64_t start_ns, struct t
     }
     if (s->study->annotations[0])
         pilot.other_ns = once * (int64_t)s->pictures.count;
+    pilot.other_ns += cold_expected_ns(s);
     plan_choose(s->study, &pilot, &s->plan);
     return plan_save(s->store, s->result->run_id, s->study->cell_count, &s->plan, err);
 }
@@ -207,8 +209,9 @@ enum tare_status sweeps_make_room(struct sweeps *s, struct tare_err *err)
     size_t cells = s->study->cell_count, room = (size_t)s->plan.sweeps * cells + 1;
     bool *grown;
 
-    s->work = (double)cells * ((double)s->plan.sweeps + START_WORK * (double)s->plan.restarts +
-                               eval_work(s->study, s->pictures.count));
+    s->work = (double)cells *
+              ((double)s->plan.sweeps + START_WORK * (double)s->plan.restarts +
+               eval_work(s->study, s->pictures.count) + SWEEPS_COLD_WORK * (double)s->study->cold);
     s->planned = true;
     grown = realloc(s->visited, room * sizeof(bool));
     if (!grown)
@@ -445,6 +448,8 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = record_limits(&s, err);
     if (status == TARE_OK)
         status = study->soak ? soak_run(&s, err) : run_restarts(&s, err);
+    if (status == TARE_OK)
+        status = cold_run(&s, err);
     if (s.crew && s.cells)
         status = finish(&s, status, err);
     file_free_names(s.pictures.paths, s.pictures.count);

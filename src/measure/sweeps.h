@@ -18,7 +18,7 @@
 
 /* What is happening, for a progress display. */
 struct sweeps_progress {
-    const char *stage; /* "starting", "sweep", "accuracy" */
+    const char *stage; /* "starting", "sweep", "accuracy", "cold start" */
     const char *cell;  /* its name; "" between cells */
     int64_t sweep;     /* the current one, from 1; 0 before the first */
     int64_t sweeps;

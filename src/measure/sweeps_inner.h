@@ -1,6 +1,6 @@
 /*
- * sweeps_inner.h - the state of a study while it runs. Private to sweeps.c, visiting.c and
- * resume.c.
+ * sweeps_inner.h - the state of a study while it runs. Private to sweeps.c, visiting.c,
+ * resume.c, soak.c and cold.c.
  */
 #ifndef TARE_MEASURE_SWEEPS_INNER_H
 #define TARE_MEASURE_SWEEPS_INNER_H
@@ -8,6 +8,8 @@
 #include "measure/crew.h"
 #include "measure/plan.h"
 #include "measure/sweeps.h"
+
+#define SWEEPS_COLD_WORK 0.5 /* a repetition of cold starts, in visits; for the progress */
 
 /* A cell while it is being measured. */
 struct cell_state {

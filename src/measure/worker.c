@@ -35,7 +35,8 @@ struct worker {
     struct file_map maps[PROTOCOL_MAX_PICTURES];
     struct loop_picture pictures[PROTOCOL_MAX_PICTURES];
     struct family_options family_options;
-    struct flow flow; /* once streams were asked for */
+    struct flow flow;                   /* once streams were asked for */
+    int64_t reached_ns[PROTOCOL_STEPS]; /* CLOCK_MONOTONIC */
 };
 
 /* --- answers
@@ -137,10 +138,12 @@ static enum tare_status open_session(struct worker *worker, const struct json_va
     status = worker->backend ? TARE_OK
                              : backend_acquire(json_text(json_get(command, "plugin"), ""),
                                                &worker->backend, NULL, 0, err);
-    if (status == TARE_OK)
+    worker->reached_ns[STEP_PLUGIN] = clock_now_ns();
+    if (status == TARE_OK && !json_bool(json_get(command, "cold"), false))
         status = check_precision(worker, open.model_path, open.precision, err);
     if (status == TARE_OK)
         status = backend_session_open(worker->backend, &open, session, &failure);
+    worker->reached_ns[STEP_SESSION] = clock_now_ns();
     /* A runtime that cannot run the cell at all says so; the missing file comes after that. */
     if (failure.status == TARE_ABSENT && missing[0] && !file_exists(open.model_path))
         return tare_fail(err, TARE_ABSENT, "%s", missing);
@@ -203,16 +206,17 @@ static enum tare_status do_open(struct worker *worker, const struct json_value *
     const struct loop_options once = {.runs = 1, .max_runs = 1};
     const struct tare_open_report *report;
     enum tare_status status = TARE_OK;
-    int64_t runs, start;
+    int64_t runs, *reached = worker->reached_ns;
 
     if (worker->session)
         return tare_fail(err, TARE_INVALID, "a session is open already");
     status = open_session(worker, command, &worker->session, err);
     if (status == TARE_OK)
         status = open_family(worker, command, err);
-    start = clock_now_ns();
+    reached[STEP_INPUT] = clock_now_ns();
     if (status == TARE_OK)
         status = loop_run(&worker->loop, &once, &none, &runs, err);
+    reached[STEP_RESULT] = clock_now_ns();
     if (status != TARE_OK)
         return status;
     report = backend_session_report(worker->session);
@@ -220,10 +224,14 @@ static enum tare_status do_open(struct worker *worker, const struct json_value *
     json_put_bool(answer, "predicts", worker->loop.family->predicts);
     json_put_int(answer, "pictures", (int64_t)worker->loop.picture_count);
     json_put_int(answer, "load_ns", report->load_ns);
-    json_put_int(answer, "first_run_ns", clock_now_ns() - start);
+    json_put_int(answer, "first_run_ns", reached[STEP_RESULT] - reached[STEP_INPUT]);
     json_put_text(answer, "runtime_version", report->runtime_version);
     json_put_text(answer, "provider", report->provider);
     json_put_text(answer, "executed_precision", report->executed_precision);
+    json_open_array(answer, "reached_ns");
+    for (int step = 0; step < PROTOCOL_STEPS; step++)
+        json_put_int(answer, NULL, reached[step]);
+    json_close_array(answer);
     return TARE_OK;
 }
 
@@ -464,6 +472,7 @@ enum tare_status worker_serve(int channel_fd, int shared_fd, struct tare_err *er
         return tare_fail(err, TARE_IO, "cannot open the channel or the shared memory: %s",
                          strerror(errno));
     memset(worker.shared, 0, sizeof(*worker.shared)); /* no page of it may fault in a visit */
+    worker.reached_ns[STEP_SERVING] = clock_now_ns();
     while (status == TARE_OK && !quit) {
         ssize_t size = getline(&text, &capacity, commands_in);
 

@@ -38,6 +38,8 @@ void html_cells(struct buf *out, const struct ledger *ledger, size_t id,
                 const struct html_detail *detail);
 void html_spread(struct buf *out, const struct ledger *ledger, size_t id,
                  const struct html_detail *detail);
+void html_cold(struct buf *out, const struct ledger *ledger, size_t id,
+               const struct html_detail *detail);
 void html_stages(struct buf *out, const struct ledger *ledger, size_t id);
 void html_accuracy(struct buf *out, const struct ledger *ledger, size_t id,
                    const struct html_detail *detail);

@@ -284,6 +284,7 @@ static void put_file(struct buf *out, const struct ledger *ledger, size_t id,
     html_cells(out, ledger, id, detail);
     html_spread(out, ledger, id, detail);
     html_stages(out, ledger, id);
+    html_cold(out, ledger, id, detail);
     html_accuracy(out, ledger, id, detail);
     html_environment(out, ledger, id);
     html_commands(out, ledger, id, detail);

@@ -5,6 +5,7 @@
 
 #include "base/json_write.h"
 #include "report/report.h"
+#include "report/report_cold.h"
 #include "report/report_soak.h"
 #include "report/write.h"
 
@@ -267,6 +268,7 @@ static void put_cell(struct json_writer *w, const struct ledger *ledger,
     json_close_object(w);
     put_accuracy(w, cell);
     put_limit(w, &cell->limit);
+    report_cold_json(cell, w);
     put_stability(w, cell);
     put_visits(w, ledger, cell);
     json_open_object(w, "figures");

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "report/report.h"
+#include "report/report_cold.h"
 #include "report/report_soak.h"
 #include "report/report_throughput.h"
 #include "report/write.h"
@@ -411,6 +412,7 @@ enum tare_status report_text(const struct report_set *set, bool colour, struct b
         put_lines(&page, ledger);
         put_cells(&page, ledger);
         report_soak_text(ledger, out);
+        report_cold_text(ledger, out);
         put_limits(&page, ledger);
         put_notes(&page, "Mind", &ledger->warnings);
         put_notes(&page, "Trust", &ledger->trust);
