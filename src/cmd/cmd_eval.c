@@ -148,7 +148,7 @@ static const struct option_info table[] = {
 
 static const struct options_usage usage = {
     .command = "eval",
-    .operands = "[MODEL.onnx]",
+    .operands = "[MODEL]",
     .summary = "COCO box AP of a model or of a detection file; agreement of two models",
     .details =
         "The figures are those of pycocotools 2.0.11, to the last bit; -1 (here '-') stands\n"

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "cmd/progress.h"
 #include "measure/evaluate.h"
+#include "measure/study.h"
 #include "models/family.h"
 
 struct display {
@@ -25,14 +26,30 @@ static void show(double share, void *data)
 }
 
 /* The most likely mistake, which a runtime would call a broken protobuf. */
-static enum tare_status refuse_checkpoint(const char *model, struct tare_err *err)
+static enum tare_status check_checkpoint(const struct eval_model *run, struct tare_err *err)
 {
-    const char *dot = strrchr(model, '.');
+    const char *dot = strrchr(run->model, '.');
 
-    if (!dot || strcmp(dot, ".pt") != 0)
+    if (!dot || strcmp(dot, ".pt") != 0 || study_opens_checkpoint(run->runtime, run->model))
         return TARE_OK;
     return tare_fail(err, TARE_INVALID,
-                     "'%s' is a checkpoint: make a model of it first, with 'tare export'", model);
+                     "'%s' is a checkpoint, which only torch opens: make a model of it first, with "
+                     "'tare export'",
+                     run->model);
+}
+
+static enum tare_status gather_options(const struct eval_model *run, char side[16],
+                                       struct backend_options *options, struct tare_err *err)
+{
+    enum tare_status status = backend_options_parse(run->options, options, err);
+
+    if (status != TARE_OK || !study_opens_checkpoint(run->runtime, run->model))
+        return status;
+    if (options->count == BACKEND_OPTIONS_MAX)
+        return tare_fail(err, TARE_LIMIT, "more than %d options", BACKEND_OPTIONS_MAX - 1);
+    (void)snprintf(side, 16, "%d", run->size ? run->size : 640);
+    options->values[options->count++] = (struct tare_option_value){"imgsz", side};
+    return TARE_OK;
 }
 
 enum tare_status eval_open_session(const struct eval_model *run, struct backend **backend,
@@ -49,10 +66,11 @@ enum tare_status eval_open_session(const struct eval_model *run, struct backend 
         .choose_shape = family_input_shape,
         .size = run->size,
     };
-    enum tare_status status = refuse_checkpoint(run->model, err);
+    char side[16];
+    enum tare_status status = check_checkpoint(run, err);
 
     if (status == TARE_OK)
-        status = backend_options_parse(run->options, &options, err);
+        status = gather_options(run, side, &options, err);
     if (status == TARE_OK)
         status = backend_acquire(run->runtime, backend, NULL, 0, err);
     if (status != TARE_OK)

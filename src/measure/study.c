@@ -64,11 +64,16 @@ const char *study_cell_plugin(const struct study_cell *cell)
     return strcmp(cell->layer, "direct") == 0 ? cell->runtime : cell->layer;
 }
 
+bool study_opens_checkpoint(const char *plugin, const char *model)
+{
+    const char *dot = strrchr(model, '.');
+
+    return dot && strcmp(dot, ".pt") == 0 && strcmp(plugin, "torch") == 0;
+}
+
 bool study_cell_opens_checkpoint(const struct study_cell *cell)
 {
-    const char *dot = strrchr(cell->model, '.');
-
-    return dot && strcmp(dot, ".pt") == 0 && strcmp(study_cell_plugin(cell), "torch") == 0;
+    return study_opens_checkpoint(study_cell_plugin(cell), cell->model);
 }
 
 /* --- keys ---------------------------------------------------------------------------------------

@@ -146,8 +146,9 @@ enum tare_status study_derive_lines(struct study *study, struct tare_err *err);
 /* The plugin that runs a cell: the runtime's own, or the layer's ("python"). */
 const char *study_cell_plugin(const struct study_cell *cell);
 
-/* Whether the cell's plugin opens the checkpoint itself (torch), so that nothing is exported and
- * head and size are options of the plugin. */
+/* Whether the plugin opens the checkpoint itself (torch), so that nothing is exported and head and
+ * size are options of the plugin. */
+bool study_opens_checkpoint(const char *plugin, const char *model);
 bool study_cell_opens_checkpoint(const struct study_cell *cell);
 
 #endif
