@@ -118,8 +118,11 @@ FUZZ_MAIN := $(if $(FUZZ_ENGINE),,$(BUILD)/obj/tests/fuzz/replay.o)
 
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANITIZE) $(FUZZ_ENGINE) -pthread $(LDFLAGS) $< $(FUZZ_MAIN) $(LIB) \
+	$(CC) $(CFLAGS) $(SANITIZE) $(FUZZ_ENGINE) -pthread $(LDFLAGS) $(filter %.o,$^) $(LIB) \
 		$(LDLIBS) -o $@
+
+# Parsers that are a plugin's own
+$(BUILD)/tests/fuzz/fuzz_ort_trace: $(BUILD)/obj/plugins/onnxruntime/ort_trace.o
 
 .PHONY: fuzzers
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)

@@ -23,6 +23,7 @@ const struct tare_option_info ort_options[] = {
      1, 1024, NULL},
     {"memory_pattern", "plan memory from the first run", TARE_OPTION_BOOL, "1", 0, 1, NULL},
     {"arena", "keep freed memory for the next run", TARE_OPTION_BOOL, "1", 0, 1, NULL},
+    {"profile", "time every node, for tare bench --profile", TARE_OPTION_BOOL, "0", 0, 1, NULL},
     {0},
 };
 
@@ -231,6 +232,8 @@ static enum tare_status open_model(struct tare_session *session,
     if (status == TARE_OK)
         status = ort_add_provider(api, options, settings, err);
     if (status == TARE_OK)
+        status = ort_start_profile(session, options, settings, err);
+    if (status == TARE_OK)
         status = load_model(session, options->model_path, settings, err);
     if (settings)
         api->release_session_options(settings);
@@ -317,6 +320,7 @@ void ort_close(struct tare_session *session)
     if (!session)
         return;
     api = &session->api;
+    ort_drop_profile(session);
     if (api->version) { /* otherwise the library was not loaded, and nothing was made */
         api->release_binding(session->binding);
         api->release_memory_info(session->memory);

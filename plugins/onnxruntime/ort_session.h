@@ -7,6 +7,7 @@
 #define TARE_ORT_SESSION_H
 
 #include "ort_api.h"
+#include "ort_trace.h"
 #include "tare/backend.h"
 
 struct ort_output {
@@ -32,6 +33,8 @@ struct tare_session {
     struct ort_binding *binding;     /* NULL: nothing is bound */
     struct ort_side inputs, outputs;
     struct ort_output *bound; // (outputs.count)
+    bool profiling;           /* a trace is being written */
+    struct ort_trace trace;   /* once it was read */
     bool any_loose;
     bool may_loosen; /* some output in place has dynamic dimensions, so its bound shape may be wrong
                       */
@@ -74,6 +77,14 @@ enum tare_status ort_bind(struct tare_session *session, const struct tare_tensor
                           size_t output_count, struct tare_err *err);
 enum tare_status ort_run(struct tare_session *session, const struct tare_request *request,
                          struct tare_timing *timing, struct tare_err *err);
+/* Option profile=1 starts a trace; the slot ends and reads it; what is left of it goes with the
+ * session. */
+enum tare_status ort_start_profile(struct tare_session *session,
+                                   const struct tare_open_options *options,
+                                   struct ort_session_options *to, struct tare_err *err);
+enum tare_status ort_profile(struct tare_session *session, const struct tare_profile_row **rows,
+                             size_t *count, struct tare_err *err);
+void ort_drop_profile(struct tare_session *session);
 enum tare_status ort_bound_shape(struct tare_session *session, size_t index, int32_t *rank,
                                  int64_t *shape, struct tare_err *err);
 

@@ -22,7 +22,7 @@ const struct tare_backend *tare_backend_entry(void)
         .abi_major = TARE_BACKEND_ABI_MAJOR,
         .abi_minor = TARE_BACKEND_ABI_MINOR,
         .struct_size = sizeof(struct tare_backend),
-        .capabilities = TARE_CAP_CONVERTS,
+        .capabilities = TARE_CAP_CONVERTS | TARE_CAP_PROFILE,
         .name = "openvino",
         .summary = "OpenVINO through its C API, on the CPU",
         .options = vino_options,
@@ -33,6 +33,7 @@ const struct tare_backend *tare_backend_entry(void)
         .bind = vino_bind,
         .run = vino_run,
         .bound_shape = vino_bound_shape,
+        .profile = vino_profile,
     };
 
     return &backend;

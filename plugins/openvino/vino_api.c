@@ -47,6 +47,8 @@ static const struct symbol symbols[] = {
     SYMBOL("ov_infer_request_set_output_tensor_by_index", set_output),
     SYMBOL("ov_infer_request_get_output_tensor_by_index", get_output),
     SYMBOL("ov_infer_request_infer", infer),
+    SYMBOL("ov_infer_request_get_profiling_info", get_profile),
+    SYMBOL("ov_profiling_info_list_free", profile_free),
     SYMBOL("ov_core_free", core_free),
     SYMBOL("ov_model_free", model_free),
     SYMBOL("ov_compiled_model_free", compiled_free),

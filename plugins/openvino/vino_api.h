@@ -29,6 +29,10 @@ enum {
     VINO_NOT_IMPLEMENTED = -2
 };
 
+enum {
+    VINO_EXECUTED = 2 /* status of a profile's row */
+};
+
 struct vino_version {
     const char *build; /* "2026.4.1-22982-...": the library's, freed by version_free */
     const char *description;
@@ -47,6 +51,18 @@ struct vino_dimension {
 struct vino_partial_shape {
     struct vino_dimension rank;
     struct vino_dimension *dims; // (rank), NULL if the rank is dynamic
+};
+
+/* One node of the executed graph, and how long it took. */
+struct vino_profile_row {
+    int status; /* VINO_EXECUTED, or 0: not run, 1: optimised out */
+    int64_t real_us, cpu_us;
+    const char *node, *exec_type, *type;
+};
+
+struct vino_profile {
+    struct vino_profile_row *rows; // (count)
+    size_t count;
 };
 
 struct vino_api {
@@ -101,6 +117,9 @@ struct vino_api {
     vino_result (*get_output)(const struct vino_request *request, size_t index,
                               struct vino_tensor **tensor);
     vino_result (*infer)(struct vino_request *request);
+
+    vino_result (*get_profile)(const struct vino_request *request, struct vino_profile *profile);
+    void (*profile_free)(struct vino_profile *profile);
 
     /* All of these accept NULL. */
     void (*core_free)(struct vino_core *core);

@@ -18,6 +18,7 @@ const struct tare_option_info vino_options[] = {
      "default|on|off"},
     {"dynamic", "leave a dynamic batch dynamic, instead of compiling for the one asked for",
      TARE_OPTION_BOOL, "0", 0, 1, NULL},
+    {"profile", "time every node, for tare bench --profile", TARE_OPTION_BOOL, "0", 0, 1, NULL},
     {0},
 };
 
@@ -57,7 +58,7 @@ static enum tare_status compile(struct tare_session *session, const struct vino_
     const char *hint = tare_option_text(options, vino_options, "hint");
     const char *streams = tare_option_text(options, vino_options, "streams");
     const char *pinning = tare_option_text(options, vino_options, "pinning");
-    const char *p[10] = {NULL}; /* name, value, name, value, ... */
+    const char *p[12] = {NULL}; /* name, value, name, value, ... */
     size_t count = 0;
     char threads[16];
 
@@ -76,10 +77,15 @@ static enum tare_status compile(struct tare_session *session, const struct vino_
         p[count++] = "ENABLE_CPU_PINNING";
         p[count++] = strcmp(pinning, "on") == 0 ? "YES" : "NO";
     }
+    session->profiling = tare_option_int(options, vino_options, "profile") != 0;
+    if (session->profiling) {
+        p[count++] = "PERF_COUNT";
+        p[count++] = "YES";
+    }
     return vino_check(&session->api,
                       session->api.compile_model(session->core, model, "CPU", count,
                                                  &session->compiled, p[0], p[1], p[2], p[3], p[4],
-                                                 p[5], p[6], p[7], p[8], p[9]),
+                                                 p[5], p[6], p[7], p[8], p[9], p[10], p[11]),
                       "cannot compile the model", err);
 }
 
@@ -219,6 +225,7 @@ void vino_close(struct tare_session *session)
         return;
     api = &session->api;
     if (api->release[0]) { /* otherwise the library was not loaded, and nothing was made */
+        vino_drop_profile(session);
         api->request_free(session->request);
         api->compiled_free(session->compiled);
         api->core_free(session->core);

@@ -1,7 +1,7 @@
 /*
  * vino_session.h - a model compiled by OpenVINO for the CPU. Opening and describing are in
- * vino_session.c and vino_ports.c, binding and running in vino_run.c; the contract of every
- * function is that of its slot in tare/backend.h.
+ * vino_session.c and vino_ports.c, binding and running in vino_run.c, times per node in
+ * vino_profile.c; the contract of every function is that of its slot in tare/backend.h.
  */
 #ifndef TARE_VINO_SESSION_H
 #define TARE_VINO_SESSION_H
@@ -30,6 +30,9 @@ struct tare_session {
     struct vino_side inputs, outputs;
     struct vino_output *bound; // (outputs.count)
     bool any_loose;
+    bool profiling;                /* every node is timed */
+    struct vino_profile profile;   /* the library's, as last asked for */
+    struct tare_profile_row *rows; // of it
 };
 
 extern const struct tare_option_info vino_options[];
@@ -64,5 +67,9 @@ enum tare_status vino_run(struct tare_session *session, const struct tare_reques
                           struct tare_timing *timing, struct tare_err *err);
 enum tare_status vino_bound_shape(struct tare_session *session, size_t index, int32_t *rank,
                                   int64_t *shape, struct tare_err *err);
+/* With option profile=1; the rows go with the session. */
+enum tare_status vino_profile(struct tare_session *session, const struct tare_profile_row **rows,
+                              size_t *count, struct tare_err *err);
+void vino_drop_profile(struct tare_session *session);
 
 #endif

@@ -389,6 +389,17 @@ enum tare_status backend_session_run(struct backend_session *session,
     return session->slots->run(session->plugin, request, timing, err);
 }
 
+enum tare_status backend_session_profile(struct backend_session *session,
+                                         const struct tare_profile_row **rows, size_t *count,
+                                         struct tare_err *err)
+{
+    *rows = NULL;
+    *count = 0;
+    if (!(session->slots->capabilities & TARE_CAP_PROFILE))
+        return tare_fail(err, TARE_UNSUPPORTED, "the runtime does not time its nodes");
+    return session->slots->profile(session->plugin, rows, count, err);
+}
+
 enum tare_status backend_session_output_shape(struct backend_session *session, size_t index,
                                               int32_t *rank, int64_t *shape, struct tare_err *err)
 {

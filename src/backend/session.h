@@ -86,6 +86,12 @@ enum tare_status backend_session_run(struct backend_session *session,
                                      const struct tare_request *request, struct tare_timing *timing,
                                      struct tare_err *err);
 
+/* Time per node of the runs so far, as the runtime names its nodes; rows belong to the session
+ * until it runs or closes. TARE_UNSUPPORTED if the runtime does not profile. */
+enum tare_status backend_session_profile(struct backend_session *session,
+                                         const struct tare_profile_row **rows, size_t *count,
+                                         struct tare_err *err);
+
 /* The shape that an output had in the last run; shape has TARE_MAX_RANK places. */
 enum tare_status backend_session_output_shape(struct backend_session *session, size_t index,
                                               int32_t *rank, int64_t *shape, struct tare_err *err);

@@ -456,6 +456,18 @@ static enum tare_status receive_eval(struct crew_member *member,
     }
 }
 
+enum tare_status crew_profile(struct crew_member *member, int64_t runs, struct json_tree **answer,
+                              struct tare_err *err)
+{
+    struct buf command = BUF_INIT;
+    enum tare_status status;
+
+    buf_printf(&command, "{\"op\": \"profile\", \"runs\": %lld}", (long long)runs);
+    status = ask(member, &command, OPEN_PATIENCE_NS, answer, err);
+    buf_release(&command);
+    return status;
+}
+
 enum tare_status crew_eval(struct crew_member *member, const struct study *study,
                            const char *detections, void (*progress)(double share, void *data),
                            void *data, int64_t *pictures, struct tare_err *err)

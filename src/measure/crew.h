@@ -10,6 +10,7 @@
 #ifndef TARE_MEASURE_CREW_H
 #define TARE_MEASURE_CREW_H
 
+#include "base/json_tree.h"
 #include "base/process.h"
 #include "measure/protocol.h"
 #include "measure/study.h"
@@ -81,6 +82,11 @@ enum tare_status crew_flow(struct crew_member *member, int64_t lead_ns, int64_t 
 enum tare_status crew_eval(struct crew_member *member, const struct study *study,
                            const char *detections, void (*progress)(double share, void *data),
                            void *data, int64_t *pictures, struct tare_err *err);
+
+/* Makes so many runs and asks how long each node took; the answer's "nodes", as protocol.h says,
+ * which the caller frees. The member's session was opened for it (option profile=1). */
+enum tare_status crew_profile(struct crew_member *member, int64_t runs, struct json_tree **answer,
+                              struct tare_err *err);
 
 /* CPU time of the member's process and its descendants; -1 if it is gone. */
 int64_t crew_cpu_ns(const struct crew_member *member);

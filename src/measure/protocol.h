@@ -16,6 +16,8 @@
  *     {"op": "visit", "runs": 10, "first_picture": 0, "period_ns": 0}
  *         -> {"ok": true, "runs": 10, "wall_ns": ..., "major_faults": 0}
  *     {"op": "warmup", "min_runs": 20, "min_ns": 2000000000}     the answer as visit's
+ *     {"op": "profile", "runs": 20}
+ *         -> as visit's, with "nodes": [{"node": "conv1", "op": "Conv", "total_ns": 9, "calls": 2}]
  *     {"op": "eval", "images": "folder", "annotations": "a.json", "detections": "out.json"}
  *         -> {"progress": 0.25} any number of times, then {"ok": true, "pictures": 24}
  *     {"op": "streams", "count": 2, and all that "open" has}: further sessions, alike

@@ -141,6 +141,9 @@ static enum tare_status open_session(struct worker *worker, const struct json_va
     worker->reached_ns[STEP_PLUGIN] = clock_now_ns();
     if (status == TARE_OK && !json_bool(json_get(command, "cold"), false))
         status = check_precision(worker, open.model_path, open.precision, err);
+    if (status == TARE_OK && json_get(given, "profile") &&
+        !(backend_slots(worker->backend)->capabilities & TARE_CAP_PROFILE))
+        status = tare_fail(err, TARE_UNSUPPORTED, "the runtime does not time its nodes");
     if (status == TARE_OK)
         status = backend_session_open(worker->backend, &open, session, &failure);
     worker->reached_ns[STEP_SESSION] = clock_now_ns();
@@ -351,6 +354,34 @@ static enum tare_status do_flow(struct worker *worker, const struct json_value *
     return TARE_OK;
 }
 
+/* --- profile: after runs of its own, in a session that was opened for it --- */
+
+static enum tare_status do_profile(struct worker *worker, const struct json_value *command,
+                                   struct json_writer *answer, struct tare_err *err)
+{
+    const struct loop_options options = {.runs = limited(command, "runs", 64),
+                                         .max_runs = PROTOCOL_MAX_RUNS};
+    const struct tare_profile_row *rows = NULL;
+    size_t count = 0;
+    enum tare_status status = run_loop(worker, &options, answer, err);
+
+    if (status == TARE_OK)
+        status = backend_session_profile(worker->session, &rows, &count, err);
+    if (status != TARE_OK)
+        return status;
+    json_open_array(answer, "nodes");
+    for (size_t i = 0; i < count; i++) {
+        json_open_object(answer, NULL);
+        json_put_text(answer, "node", rows[i].node);
+        json_put_text(answer, "op", rows[i].op_type);
+        json_put_int(answer, "total_ns", rows[i].total_ns);
+        json_put_int(answer, "calls", rows[i].calls);
+        json_close_object(answer);
+    }
+    json_close_array(answer);
+    return TARE_OK;
+}
+
 /* --- eval ------------------------------------------------------------------------------------ */
 
 static void send_progress(double share, void *data)
@@ -400,8 +431,8 @@ struct worker_command {
 };
 
 static const struct worker_command commands[] = {
-    {"open", do_open}, {"visit", do_visit},     {"warmup", do_warmup},
-    {"eval", do_eval}, {"streams", do_streams}, {"flow", do_flow},
+    {"open", do_open},       {"visit", do_visit}, {"warmup", do_warmup},   {"eval", do_eval},
+    {"streams", do_streams}, {"flow", do_flow},   {"profile", do_profile},
 };
 
 static enum tare_status run_command(struct worker *worker, const struct json_value *command,
