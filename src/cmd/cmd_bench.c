@@ -107,6 +107,7 @@ static enum tare_status run_study(const struct bench_args *args, struct study *s
         .command = command,
         .progress = show_progress,
         .progress_data = &progress,
+        .profile = args->profile,
         .skip_limits = !args->peaks,
     };
     bool is_new = !file_exists(output);

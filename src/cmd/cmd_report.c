@@ -9,11 +9,12 @@
 #include "cmd/command.h"
 #include "report/report.h"
 #include "report/report_explain.h"
+#include "report/report_profile.h"
 
 #define MAX_FILES 16
 
 struct args {
-    const char *html, *svg, *csv, *explain;
+    const char *html, *svg, *csv, *explain, *profile;
     bool json;
     int64_t run, resamples;
     double within;
@@ -44,6 +45,11 @@ static const struct option_info table[] = {
      .value = "CELL",
      .help = "print all that stands behind one cell instead, with the arithmetic of its lines",
      AT(explain)},
+    {.kind = OPTION_TEXT,
+     .name = "profile",
+     .value = "CELL",
+     .help = "print where its time goes node by node instead, if tare bench --profile timed them",
+     AT(profile)},
     {.kind = OPTION_NUMBER,
      .name = "within",
      .value = "AP",
@@ -165,6 +171,27 @@ static enum tare_status explain(const struct reports *reports, const struct args
     return status;
 }
 
+static enum tare_status profile(const struct reports *reports, const struct args *args,
+                                struct tare_err *err)
+{
+    const struct ledger *ledger = &reports->ledgers[0];
+    struct profile profile = {0};
+    struct buf out = BUF_INIT;
+    size_t cell;
+    enum tare_status status = explain_find(ledger, args->profile, &cell, err);
+
+    if (status == TARE_OK)
+        status = profile_read(reports->stores[0], ledger, cell, &profile, err);
+    if (status == TARE_OK)
+        status = args->json ? report_profile_json(ledger, cell, &profile, &out, err)
+                            : report_profile(ledger, cell, &profile, &out, err);
+    if (status == TARE_OK)
+        (void)fwrite(out.data, 1, out.size, stdout); /* command_finish() sees what fails */
+    profile_release(&profile);
+    buf_release(&out);
+    return status;
+}
+
 static enum tare_status print(const struct report_set *set, const struct args *args,
                               struct tare_err *err)
 {
@@ -197,8 +224,11 @@ int cmd_report(int argc, char **argv)
     if (files.operand_count > MAX_FILES)
         return command_usage("report", "%zu result files, at most %d fit", files.operand_count,
                              MAX_FILES);
-    if (args.explain && files.operand_count > 1)
-        return command_usage("report", "'--explain' takes one result file");
+    if ((args.explain || args.profile) && files.operand_count > 1)
+        return command_usage("report", "'--%s' takes one result file",
+                             args.explain ? "explain" : "profile");
+    if (args.explain && args.profile)
+        return command_usage("report", "'--explain' and '--profile' do not go together");
     reports = calloc(1, sizeof(*reports));
     if (!reports) {
         (void)tare_fail(&err, TARE_NOMEM, "out of memory");
@@ -209,7 +239,9 @@ int cmd_report(int argc, char **argv)
     if (status == TARE_OK)
         status = write_files(&set, &args, &err);
     if (status == TARE_OK)
-        status = args.explain ? explain(reports, &args, &err) : print(&set, &args, &err);
+        status = args.explain   ? explain(reports, &args, &err)
+                 : args.profile ? profile(reports, &args, &err)
+                                : print(&set, &args, &err);
     release(reports);
     if (status != TARE_OK)
         return command_fail("report", &err);

@@ -17,6 +17,7 @@
 #include "measure/evaluate.h"
 #include "measure/host.h"
 #include "measure/limits.h"
+#include "measure/profile.h"
 #include "measure/record.h"
 #include "measure/soak.h"
 #include "measure/steady.h"
@@ -412,6 +413,25 @@ static enum tare_status record_limits(struct sweeps *s, struct tare_err *err)
     return limits_record(s->study, ids, s->store, s->result->run_id, err);
 }
 
+static void tell_profile(const char *cell, void *data)
+{
+    sweeps_tell(data, "nodes", cell, 0, 0);
+}
+
+/* When no worker of the sweeps runs any more. */
+static enum tare_status profile_cells(struct sweeps *s, struct tare_err *err)
+{
+    int64_t ids[STUDY_MAX_CELLS] = {0}, run_ns[STUDY_MAX_CELLS] = {0};
+    const struct profile_job job = {s->study, ids, run_ns, &s->pictures, tell_profile, s};
+
+    for (size_t i = 0; i < s->study->cell_count; i++) {
+        ids[i] = s->cells[i].ended ? 0 : s->cells[i].id;
+        run_ns[i] = s->cells[i].pilot_ns;
+        crew_stop(&s->crew[i]);
+    }
+    return profile_record(&job, s->store, s->result->run_id, err);
+}
+
 /* What a worker may hold: the machine must not swap, nor the kernel pick its own victim. */
 static int64_t memory_limit(const struct study *study)
 {
@@ -450,6 +470,8 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = study->soak ? soak_run(&s, err) : run_restarts(&s, err);
     if (status == TARE_OK)
         status = cold_run(&s, err);
+    if (status == TARE_OK && options->profile)
+        status = profile_cells(&s, err);
     if (s.crew && s.cells)
         status = finish(&s, status, err);
     file_free_names(s.pictures.paths, s.pictures.count);

@@ -34,6 +34,7 @@ struct sweeps_options {
     int64_t resume_wall_ns; /* when that run began, since 1970 */
     void (*progress)(const struct sweeps_progress *progress, void *data); /* may be NULL */
     void *progress_data;
+    bool profile;     /* each cell whose runtime can is timed node by node afterwards */
     bool skip_limits; /* the machine's peaks are not measured, and no row gets a limit */
 };
 
