@@ -73,6 +73,9 @@ const struct option_info bench_options[] = {
     {OPTION_FLAG, "peaks", 0, NULL,
      "measure first what the machine could do at most, which each cell is held against", "yes",
      NULL, 0, 0, AT(peaks)},
+    {OPTION_FLAG, "confirm", 0, NULL,
+     "measure the fastest of three or more cells again on fresh sweeps", "yes", NULL, 0, 0,
+     AT(confirm)},
     {OPTION_FLAG, "profile", 0, NULL,
      "afterwards, in workers of their own, time each node of the graph: tare report --profile",
      NULL, NULL, 0, 0, AT(profile)},
@@ -140,6 +143,7 @@ static const char *run_option(const struct bench_args *a)
         {"cold", a->cold >= 0},
         {"warmup-runs", a->warmup_runs >= 0},
         {"rate", a->rate > 0},
+        {"no-confirm", !a->confirm},
     };
     const char *name = cell_option(a);
 
@@ -335,6 +339,7 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
         study->restarts = args->restarts;
     if (args->runs >= 0)
         study->runs = args->runs;
+    study->confirm = study->confirm && args->confirm;
     if (args->warmup_runs >= 0)
         study->warmup_runs = args->warmup_runs;
     if (args->cold >= 0)
@@ -400,6 +405,7 @@ void bench_args_init(struct bench_args *args)
     *args = (struct bench_args){
         .ledger = true,
         .peaks = true,
+        .confirm = true,
         .imgsz = -1,
         .sweeps = -1,
         .restarts = -1,

@@ -16,7 +16,7 @@ struct bench_args {
     int64_t sweeps, restarts, runs, warmup_runs, cold, seed, imgsz;
     const char *visit, *warmup, *timeout, *budget, *width, *resume;
     double rate;
-    bool quiet, json, ledger, peaks, profile;
+    bool quiet, json, ledger, peaks, profile, confirm;
 };
 
 extern const struct option_info bench_options[];

@@ -327,7 +327,7 @@ enum tare_status ledger_build(struct store *store, const struct ledger_options *
     if (status == TARE_OK)
         status = ledger_fill_accuracy(store, options, ledger, err);
     if (status == TARE_OK)
-        status = ledger_decide(options, ledger, visits, err);
+        status = ledger_decide(store, options, ledger, visits, err);
     if (status == TARE_OK)
         status = ledger_fill_notes(store, ledger, err);
     if (status == TARE_OK)

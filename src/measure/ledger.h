@@ -31,7 +31,7 @@
 #include "tare/status.h"
 
 #define LEDGER_CONFIDENCE  0.95
-#define LEDGER_MODES       STORE_VISIT_MODES
+#define LEDGER_MODES       STORE_VISIT_CONFIRM /* those before it: it makes no other figure */
 #define LEDGER_MAX_WINNERS 16
 
 struct ledger_interval {
@@ -261,16 +261,26 @@ struct ledger_pick {
     struct ledger_interval ratio_interval;
 };
 
+/* The winner against the runner-up on fresh sweeps (confirm.h). */
+enum ledger_confirmation {
+    LEDGER_UNCONFIRMED, /* it was not tried, or came to no figure */
+    LEDGER_CONFIRMED,   /* the runner-up is slower there too */
+    LEDGER_REFUTED,     /* it is not */
+};
+
 struct ledger_decision {
-    bool known;          /* at least one cell was measured */
-    bool accuracy_known; /* the field was narrowed by AP */
-    size_t reference;    /* cell whose AP is the measure; only if accuracy_known */
-    double ap_allowed;   /* 0.01 */
-    size_t winner;
+    bool known;               /* at least one cell was measured */
+    bool accuracy_known;      /* the field was narrowed by AP */
+    size_t reference;         /* cell whose AP is the measure; only if accuracy_known */
+    double ap_allowed;        /* 0.01 */
+    size_t winner, runner_up; /* the second smallest median; the winner if there is none */
     struct ledger_pick ties[LEDGER_MAX_WINNERS]; /* not separable from the winner */
     size_t tie_count;
     size_t candidates; /* cells that were near enough in AP */
     size_t excluded;   /* measured cells that were not */
+    enum ledger_confirmation confirmation;
+    struct ledger_pick confirmed_against; /* on the fresh sweeps; only if confirmed or refuted */
+    size_t confirm_sweeps;                /* fresh ones; 0: none */
     char sentence[700];
 };
 

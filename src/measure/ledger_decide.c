@@ -42,16 +42,41 @@ static bool does_work(const struct ledger_cell *cell)
     return strcmp(cell->row.runtime, "null") != 0 && strcmp(cell->row.runtime, "skeleton") != 0;
 }
 
+/* Among themselves such cells may win: that is a rehearsal. */
+static bool any_does_work(const struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->cell_count; i++)
+        if (does_work(&ledger->cells[i]))
+            return true;
+    return false;
+}
+
+/* Who comes next after the winner. */
+static void find_runner_up(struct ledger *ledger, const bool *candidates)
+{
+    struct ledger_decision *d = &ledger->decision;
+    double best = INFINITY;
+
+    d->runner_up = d->winner;
+    for (size_t i = 0; i < ledger->cell_count; i++) {
+        if (!candidates[i] || i == d->winner || !(ledger_times(&ledger->cells[i])->p50_ns < best))
+            continue;
+        best = ledger_times(&ledger->cells[i])->p50_ns;
+        d->runner_up = i;
+    }
+}
+
 /* Sorts out who may win and who has the smallest median. */
 static bool find_winner(struct ledger *ledger, bool *candidates)
 {
     struct ledger_decision *d = &ledger->decision;
+    bool working = any_does_work(ledger);
     double best = INFINITY;
 
     for (size_t i = 0; i < ledger->cell_count; i++) {
         const struct ledger_times *times = ledger_times(&ledger->cells[i]);
 
-        if (!does_work(&ledger->cells[i]))
+        if (working && !does_work(&ledger->cells[i]))
             continue;
         candidates[i] = times && near_enough(d, ledger, &ledger->cells[i]);
         d->candidates += candidates[i];
@@ -61,6 +86,7 @@ static bool find_winner(struct ledger *ledger, bool *candidates)
             d->winner = i;
         }
     }
+    find_runner_up(ledger, candidates);
     return d->candidates > 0;
 }
 
@@ -118,6 +144,19 @@ static void say_ties(const struct ledger *ledger, struct buf *out)
         buf_printf(out, " and %zu more", d->tie_count - 4);
 }
 
+static void say_confirmed(const struct ledger *ledger, struct buf *out)
+{
+    const struct ledger_decision *d = &ledger->decision;
+    const struct ledger_pick *against = &d->confirmed_against;
+
+    if (d->confirmation == LEDGER_UNCONFIRMED)
+        return;
+    buf_printf(out, "; %s on %zu fresh sweeps: %s takes %.3g times as long (%.3g to %.3g)",
+               d->confirmation == LEDGER_CONFIRMED ? "confirmed" : "not confirmed",
+               d->confirm_sweeps, ledger->cells[against->cell].label, against->ratio,
+               against->ratio_interval.low, against->ratio_interval.high);
+}
+
 static void say(struct ledger *ledger)
 {
     struct ledger_decision *d = &ledger->decision;
@@ -141,14 +180,16 @@ static void say(struct ledger *ledger)
     if (d->accuracy_known)
         buf_printf(&out, ", AP %.1f", 100 * ledger->cells[d->winner].accuracy.coco[0]);
     buf_append_char(&out, ')');
+    say_confirmed(ledger, &out);
     say_ties(ledger, &out);
     say_doubt(ledger, &out);
     (void)snprintf(d->sentence, sizeof(d->sentence), "%s.", buf_text(&out));
     buf_release(&out);
 }
 
-enum tare_status ledger_decide(const struct ledger_options *options, struct ledger *ledger,
-                               const struct ledger_visits *visits, struct tare_err *err)
+enum tare_status ledger_decide(struct store *store, const struct ledger_options *options,
+                               struct ledger *ledger, const struct ledger_visits *visits,
+                               struct tare_err *err)
 {
     struct ledger_decision *d = &ledger->decision;
     bool *candidates = calloc(ledger->cell_count + 1, sizeof(*candidates));
@@ -160,6 +201,8 @@ enum tare_status ledger_decide(const struct ledger_options *options, struct ledg
     d->known = find_winner(ledger, candidates);
     if (d->known)
         status = find_ties(ledger, candidates, visits, err);
+    if (d->known && status == TARE_OK)
+        status = ledger_confirm(store, ledger, err);
     if (status == TARE_OK)
         say(ledger);
     free(candidates);

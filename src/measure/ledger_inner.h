@@ -82,8 +82,12 @@ enum tare_status ledger_fill_lines(struct ledger *ledger, const struct ledger_vi
 enum tare_status ledger_fill_accuracy(struct store *store, const struct ledger_options *options,
                                       struct ledger *ledger, struct tare_err *err);
 
-enum tare_status ledger_decide(const struct ledger_options *options, struct ledger *ledger,
-                               const struct ledger_visits *visits, struct tare_err *err);
+/* What the fresh sweeps of the winner say, if there are any. */
+enum tare_status ledger_confirm(struct store *store, struct ledger *ledger, struct tare_err *err);
+
+enum tare_status ledger_decide(struct store *store, const struct ledger_options *options,
+                               struct ledger *ledger, const struct ledger_visits *visits,
+                               struct tare_err *err);
 
 /* Sustained speeds, if there was a soak, and the notes about them. */
 enum tare_status ledger_fill_soak(struct store *store, struct ledger *ledger, struct tare_err *err);

@@ -241,10 +241,11 @@ static enum tare_status warn_of_run(struct ledger *ledger, struct tare_err *err)
                                  "%zu sweeps: intervals are wider than with the 20 that are "
                                  "recommended",
                                  s.fewest_sweeps);
-    if (status == TARE_OK && ledger->decision.candidates > 2)
+    if (status == TARE_OK && ledger->decision.candidates > 2 &&
+        ledger->decision.confirmation == LEDGER_UNCONFIRMED)
         status = ledger_add_note(&ledger->warnings, err, "decision",
                                  "the fastest of %zu cells looks faster than it is by a little: "
-                                 "confirm it on a fresh run",
+                                 "measure it again, without --no-confirm",
                                  ledger->decision.candidates);
     return status;
 }

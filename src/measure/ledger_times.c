@@ -378,6 +378,22 @@ static enum tare_status fill_modes(struct store *store, uint64_t seed, struct le
     return status;
 }
 
+/* Workers that only confirmed the winner: the other figures are not theirs. */
+static size_t fresh_restarts(const struct store_restart *restarts, size_t restart_count,
+                             const struct store_visit *rows, size_t row_count)
+{
+    size_t count = 0;
+
+    for (size_t r = 0; r < restart_count; r++) {
+        bool fresh = false;
+
+        for (size_t i = 0; i < row_count && !fresh; i++)
+            fresh = rows[i].restart_id == restarts[r].id && rows[i].mode == STORE_VISIT_CONFIRM;
+        count += fresh;
+    }
+    return count;
+}
+
 enum tare_status ledger_read_cell(struct store *store, uint64_t seed, struct ledger_cell *cell,
                                   struct ledger_visits *visits, struct tare_err *err)
 {
@@ -390,6 +406,8 @@ enum tare_status ledger_read_cell(struct store *store, uint64_t seed, struct led
     status = fill_restarts(store, cell, &restarts, &restart_count, err);
     if (status == TARE_OK)
         status = store_visits(store, cell->row.id, &rows, &row_count, err);
+    if (status == TARE_OK)
+        cell->restarts -= fresh_restarts(restarts, restart_count, rows, row_count);
     if (status == TARE_OK)
         status =
             fill_modes(store, seed, cell, rows, row_count, restarts, restart_count, visits, err);

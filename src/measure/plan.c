@@ -16,6 +16,7 @@
 #define VISIT_SHORT_NS    3e8 /* at least, under a budget */
 #define PILOT_SHARE       0.5 /* of a budget, where a width is aimed at */
 #define VISIT_LONG_NS     1e10
+#define CONFIRM_SHARE     0.15 /* of a budget, for confirming the fastest */
 
 static int64_t runs_for(const struct study *study, double visit_ns, double run_ns)
 {
@@ -136,12 +137,21 @@ static void choose(const struct study *study, const struct plan_pilot *pilot, st
     plan->settled = study->width <= 0;
 }
 
+int64_t plan_reserved_ns(const struct study *study, size_t cells)
+{
+    bool confirms =
+        study->confirm && !study->soak && !study->throughput && cells >= PLAN_CONFIRM_CELLS;
+
+    return confirms ? (int64_t)((double)study->budget_ns * CONFIRM_SHARE) : 0;
+}
+
 void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan)
 {
     struct study first = *study;
 
+    first.budget_ns -= plan_reserved_ns(study, (size_t)cells_alive(study, pilot));
     if (study->width > 0)
-        first.budget_ns = (int64_t)((double)study->budget_ns * PILOT_SHARE);
+        first.budget_ns = (int64_t)((double)first.budget_ns * PILOT_SHARE);
     choose(&first, pilot, plan);
 }
 
@@ -163,6 +173,31 @@ void plan_settle(const struct study *study, const struct plan_width *found, stru
     plan->restarts = (int64_t)fmax(pilot, fmin(needed, most));
     plan->sweeps = plan_first_sweep(plan, plan->restarts);
     plan->settled = true;
+}
+
+void plan_confirm(const struct study *study, const struct plan *plan,
+                  const struct plan_confirm *found, int64_t *sweeps, int64_t *restarts)
+{
+    double left = (double)found->left_ns, start = fmax((double)found->start_ns, 1), sweep = 0;
+    double fits;
+
+    *sweeps = plan->sweeps;
+    *restarts = plan->restarts;
+    if (found->left_ns < 0)
+        return;
+    for (size_t k = 0; k < PLAN_PICK_CELLS; k++) {
+        size_t i = found->index[k];
+        double run_ns = study->paced ? 1e9 / study->rate_hz : (double)found->run_ns[k];
+
+        sweep +=
+            VISIT_OVERHEAD_NS + (run_ns > 0 ? (double)(plan->runs[i] + study->after_switch) * run_ns
+                                            : (double)plan->visit_ns);
+    }
+    fits = floor(left * RESTART_SHARE / start);
+    *restarts = (int64_t)fmin((double)plan->restarts, fmax(fits, 1));
+    fits = floor((left - start * (double)*restarts) / fmax(sweep, 1));
+    *sweeps = (int64_t)fmin((double)plan->sweeps, fmax(fits, PLAN_MIN_SWEEPS));
+    *restarts = *restarts < *sweeps ? *restarts : *sweeps;
 }
 
 enum tare_status plan_save(struct store *store, int64_t run_id, size_t cells,

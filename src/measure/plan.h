@@ -11,6 +11,9 @@
 
 #define PLAN_MIN_SWEEPS 5 /* what a budget never goes below */
 
+#define PLAN_CONFIRM_CELLS 3 /* least number whose fastest is confirmed */
+#define PLAN_PICK_CELLS    2 /* that are measured again */
+
 #define PLAN_SHARE 0.83 /* of the time that visits aim to have; 0.8 is promised */
 
 struct plan {
@@ -44,6 +47,22 @@ struct plan_pilot {
  * Of a study with a width this is the pilot, which may take half of the budget.
  */
 void plan_choose(const struct study *study, const struct plan_pilot *pilot, struct plan *plan);
+
+/* What a budget keeps for confirming the fastest of so many cells (confirm.h); 0: it won't be. */
+int64_t plan_reserved_ns(const struct study *study, size_t cells);
+
+/* What is known before a confirmation. */
+struct plan_confirm {
+    size_t index[PLAN_PICK_CELLS];   /* which cells they are */
+    int64_t run_ns[PLAN_PICK_CELLS]; /* median of one run; 0: not known */
+    int64_t start_ns;                /* starting all of them once */
+    int64_t left_ns;                 /* of the budget; negative: there is none */
+};
+
+/* As many sweeps and generations of workers as the study has; under a budget what fits, at least
+ * PLAN_MIN_SWEEPS and one. */
+void plan_confirm(const struct study *study, const struct plan *plan,
+                  const struct plan_confirm *found, int64_t *sweeps, int64_t *restarts);
 
 /* The first sweep of a generation of workers; of the one after it, where that one ends. A
  * generation has as many sweeps in the pilot as after it. */

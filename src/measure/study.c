@@ -18,6 +18,7 @@ void study_init(struct study *study)
     study->max_sweeps = 200;
     study->soak_ns = INT64_C(60000000000);
     study->seed = 1;
+    study->confirm = true;
     study->min_score = 0.25;
     study->iou = 0.7;
 }

@@ -13,7 +13,7 @@
  *       "sweeps": 20, "restarts": 5, "visit_ms": 0, "runs": 0, "after_switch": 2,
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
  *       "budget_ms": 0, "width": 0, "max_sweeps": 200,
- *       "memory_limit_mb": 0, "seed": 1,
+ *       "memory_limit_mb": 0, "seed": 1, "confirm": true,
  *       "mode": "back_to_back", "rate_hz": 0, "soak_ms": 60000, "cold": 0,
  *       "min_score": 0.25, "iou": 0.7,
  *       "forms": ["default", "quiet"],      of every cell whose runtime has a quiet form
@@ -95,6 +95,7 @@ struct study {
     int64_t max_sweeps;      /* 200: what a width never goes beyond */
     int64_t memory_limit_mb; /* MiB that a worker may hold; 0: 60 % of what is free at the start */
     int64_t seed;
+    bool confirm;    /* the fastest of three or more is measured again on fresh sweeps */
     bool soak;       /* contiguous visits in A B B A, instead of sweeps */
     int64_t soak_ns; /* how long each of them is, 60 s */
     int64_t cold;    /* starts of every cell at the end, each with page cache dropped and warm */

@@ -16,6 +16,7 @@ enum field_kind {
     FIELD_INT32,
     FIELD_MS,
     FIELD_NUMBER,
+    FIELD_BOOL,
     FIELD_ELSE
 };
 
@@ -48,6 +49,7 @@ static const struct field study_fields[] = {
     {"max_sweeps", FIELD_INT, offsetof(struct study, max_sweeps), 0, 1, 100000},
     {"memory_limit_mb", FIELD_INT, offsetof(struct study, memory_limit_mb), 0, 0, 1e9},
     {"seed", FIELD_INT, offsetof(struct study, seed), 0, 0, 9e15},
+    {.name = "confirm", .kind = FIELD_BOOL, .offset = offsetof(struct study, confirm)},
     {"rate_hz", FIELD_NUMBER, offsetof(struct study, rate_hz), 0, 0, 1e6},
     {"min_score", FIELD_NUMBER, offsetof(struct study, min_score), 0, 0, 1},
     {"iou", FIELD_NUMBER, offsetof(struct study, iou), 0, 0, 1},
@@ -119,6 +121,15 @@ static enum tare_status set_number(const struct field *field, const struct json_
     return TARE_OK;
 }
 
+static enum tare_status set_bool(const struct field *field, const struct json_value *value,
+                                 void *base, struct tare_err *err)
+{
+    if (json_type(value) != JSON_BOOL)
+        return tare_fail(err, TARE_BADDATA, "'%s' must be true or false", field->name);
+    *(bool *)((char *)base + field->offset) = json_bool(value, false);
+    return TARE_OK;
+}
+
 static enum tare_status set_field(const struct field *table, const char *folder, const char *key,
                                   const struct json_value *value, void *base, struct tare_err *err)
 {
@@ -132,6 +143,8 @@ static enum tare_status set_field(const struct field *table, const char *folder,
         return TARE_OK;
     if (field->kind == FIELD_TEXT || field->kind == FIELD_PATH)
         return set_text(field, folder, value, base, err);
+    if (field->kind == FIELD_BOOL)
+        return set_bool(field, value, base, err);
     return set_number(field, value, base, err);
 }
 

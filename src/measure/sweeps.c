@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "measure/cold.h"
+#include "measure/confirm.h"
 #include "measure/evaluate.h"
 #include "measure/host.h"
 #include "measure/limits.h"
@@ -24,7 +25,6 @@
 #include "measure/sweeps_inner.h"
 #include "stats/random.h"
 
-#define START_WORK  4.0 /* a start with its warm-up, in visits */
 #define FACT_WALL   "run.wall_ns"
 #define FACT_VISITS "run.visits_ns"
 
@@ -54,7 +54,8 @@ static enum tare_status start_crew(struct sweeps *s, struct tare_err *err)
         status = sweeps_start_cell(s, i, &failure, err);
         if (status == TARE_OK && failure.status != TARE_OK)
             status = sweeps_end_cell(s, i, &failure, err);
-        sweeps_tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, START_WORK);
+        sweeps_tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done,
+                    SWEEPS_START_WORK);
     }
     return status;
 }
@@ -169,7 +170,7 @@ static enum tare_status eval_crew(struct sweeps *s, struct tare_err *err)
 
 /* --- the whole ------------------------------------------------------------------------------- */
 
-static enum tare_status stop_crew(struct sweeps *s, struct tare_err *err)
+enum tare_status sweeps_stop_crew(struct sweeps *s, struct tare_err *err)
 {
     enum tare_status status = TARE_OK;
 
@@ -211,8 +212,11 @@ enum tare_status sweeps_make_room(struct sweeps *s, struct tare_err *err)
     bool *grown;
 
     s->work = (double)cells *
-              ((double)s->plan.sweeps + START_WORK * (double)s->plan.restarts +
+              ((double)s->plan.sweeps + SWEEPS_START_WORK * (double)s->plan.restarts +
                eval_work(s->study, s->pictures.count) + SWEEPS_COLD_WORK * (double)s->study->cold);
+    if (s->study->confirm && cells >= PLAN_CONFIRM_CELLS)
+        s->work += PLAN_PICK_CELLS *
+                   ((double)s->plan.sweeps + SWEEPS_START_WORK * (double)s->plan.restarts);
     s->planned = true;
     grown = realloc(s->visited, room * sizeof(bool));
     if (!grown)
@@ -240,10 +244,15 @@ static int64_t known_fact(struct sweeps *s, const char *key)
     return value > 0 ? value : 0;
 }
 
+int64_t sweeps_spent_ns(struct sweeps *s)
+{
+    return clock_now_ns() - s->start_ns + known_fact(s, FACT_WALL);
+}
+
 /* After the last generation of a pilot: how many are to follow. */
 static enum tare_status settle(struct sweeps *s, int64_t ordinal, struct tare_err *err)
 {
-    int64_t spent_ns = clock_now_ns() - s->start_ns + known_fact(s, FACT_WALL);
+    int64_t spent_ns = sweeps_spent_ns(s);
     enum tare_status status;
 
     if (s->plan.settled || ordinal < s->plan.pilot_restarts - 1)
@@ -275,7 +284,7 @@ static enum tare_status run_restart(struct sweeps *s, int64_t ordinal, struct ta
         status = settle(s, ordinal, err);
     if (status == TARE_OK && ordinal == s->plan.restarts - 1 && s->study->annotations[0])
         status = eval_crew(s, err);
-    return status == TARE_OK ? stop_crew(s, err) : status;
+    return status == TARE_OK ? sweeps_stop_crew(s, err) : status;
 }
 
 /* Generations that an earlier process finished are passed over. */
@@ -452,8 +461,9 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
 
     memset(result, 0, sizeof(*result));
     s.memory_bytes = memory_limit(study);
+    s.mode = sweeps_mode(study);
     s.start_ns = s.epoch_ns = clock_now_ns();
-    s.work = (double)study->cell_count * START_WORK * 10; /* until there is a plan */
+    s.work = (double)study->cell_count * SWEEPS_START_WORK * 10; /* until there is a plan */
     s.crew = calloc(study->cell_count + 1, sizeof(*s.crew));
     s.cells = calloc(study->cell_count + 1, sizeof(*s.cells));
     if (!s.crew || !s.cells)
@@ -468,6 +478,8 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = record_limits(&s, err);
     if (status == TARE_OK)
         status = study->soak ? soak_run(&s, err) : run_restarts(&s, err);
+    if (status == TARE_OK && !study->soak)
+        status = confirm_run(&s, err);
     if (status == TARE_OK)
         status = cold_run(&s, err);
     if (status == TARE_OK && options->profile)

@@ -1,6 +1,6 @@
 /*
- * sweeps_inner.h - the state of a study while it runs. Private to sweeps.c, visiting.c,
- * resume.c, soak.c and cold.c.
+ * sweeps_inner.h - the state of a study while it runs. Private to sweeps.c and the files that it
+ * stands on.
  */
 #ifndef TARE_MEASURE_SWEEPS_INNER_H
 #define TARE_MEASURE_SWEEPS_INNER_H
@@ -9,7 +9,8 @@
 #include "measure/plan.h"
 #include "measure/sweeps.h"
 
-#define SWEEPS_COLD_WORK 0.5 /* a repetition of cold starts, in visits; for the progress */
+#define SWEEPS_START_WORK 4.0 /* a start with its warm-up, in visits */
+#define SWEEPS_COLD_WORK  0.5 /* a repetition of cold starts, in visits; for the progress */
 
 /* A cell while it is being measured. */
 struct cell_state {
@@ -35,6 +36,8 @@ struct sweeps {
     struct crew_pictures pictures;
     struct crew_watch watch; /* the workers' clocks after the last visit or warm-up */
     struct plan plan;
+    enum store_visit_mode mode; /* of the visits that are made now */
+    int64_t confirm_sweeps;     /* how many there are in the mode "confirm" */
     bool planned;
     bool *visited;          // (plan.sweeps, cell_count), once planned
     size_t visited_room;    /* its elements */
@@ -67,6 +70,12 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
 /* Fixes the number of sweeps of a study with a width from those of the pilot, all of which are in
  * the store, and stores the plan. spent_ns: what they took. */
 enum tare_status width_settle(struct sweeps *s, int64_t spent_ns, struct tare_err *err);
+
+/* How long the run has taken so far, in all of its processes that came to their end. */
+int64_t sweeps_spent_ns(struct sweeps *s);
+
+/* Ends all workers; what they held at most is stored. */
+enum tare_status sweeps_stop_crew(struct sweeps *s, struct tare_err *err);
 
 /* Room for what was visited, once there is a plan. */
 enum tare_status sweeps_make_room(struct sweeps *s, struct tare_err *err);

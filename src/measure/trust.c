@@ -90,6 +90,7 @@ static void start_study(const struct trust_options *options, struct study *study
 {
     study_init(study);
     (void)snprintf(study->name, sizeof(study->name), "trust");
+    study->confirm = false; /* nothing is picked */
     study->seed = options->seed ? options->seed : 1;
     study->visit_ns = 12000000;
     study->warmup_runs = 10;

@@ -19,7 +19,9 @@
 
 void sweeps_tell(struct sweeps *s, const char *stage, const char *cell, int64_t sweep, double more)
 {
-    struct sweeps_progress p = {stage, cell, sweep, s->plan.sweeps, 0, -1};
+    bool confirming = s->mode == STORE_VISIT_CONFIRM;
+    int64_t sweeps = confirming ? s->confirm_sweeps : s->plan.sweeps;
+    struct sweeps_progress p = {stage, cell, sweep, sweeps, 0, -1};
     int64_t spent = clock_now_ns() - s->start_ns;
 
     s->done += more;
@@ -162,7 +164,7 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
         .sweep = sweep,
         .position = position,
         .predecessor_id = s->predecessor_id,
-        .mode = sweeps_mode(study),
+        .mode = s->mode,
         .mean_clock_hz = -1,
         .steal_ns = -1,
     };

@@ -33,6 +33,15 @@ static enum tare_status widest(struct sweeps *s, const struct ledger_visits *vis
     return status;
 }
 
+static size_t cells_left(const struct sweeps *s)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < s->study->cell_count; i++)
+        left += !s->cells[i].ended;
+    return left;
+}
+
 enum tare_status width_settle(struct sweeps *s, int64_t spent_ns, struct tare_err *err)
 {
     const struct study *study = s->study;
@@ -50,8 +59,10 @@ enum tare_status width_settle(struct sweeps *s, int64_t spent_ns, struct tare_er
         status = widest(s, visits, &found.half, err);
     if (status == TARE_OK) {
         found.generation_ns = spent_ns / s->plan.pilot_restarts;
-        if (study->budget_ns)
+        if (study->budget_ns) {
+            spent_ns += plan_reserved_ns(study, cells_left(s));
             found.left_ns = study->budget_ns > spent_ns ? study->budget_ns - spent_ns : 0;
+        }
         plan_settle(study, &found, &s->plan);
         (void)snprintf(aim, sizeof(aim), "%.9g", study->width);
         status = store_put_fact(s->store, s->result->run_id, "run.width", aim, err);

@@ -300,6 +300,22 @@ static void put_line(struct json_writer *w, const struct ledger *ledger,
     json_close_object(w);
 }
 
+static void put_confirmation(struct json_writer *w, const struct ledger *ledger)
+{
+    static const char *const names[] = {NULL, "confirmed", "not confirmed"};
+    const struct ledger_decision *d = &ledger->decision;
+    bool known = d->confirmation != LEDGER_UNCONFIRMED;
+
+    json_open_object(w, "confirmation");
+    json_put_text(w, "verdict", names[d->confirmation]);
+    json_put_int(w, "sweeps", (int64_t)d->confirm_sweeps);
+    json_put_text(w, "against", known ? ledger->cells[d->confirmed_against.cell].label : NULL);
+    json_put_number(w, "ratio", known ? d->confirmed_against.ratio : NAN);
+    if (known)
+        put_interval(w, "ratio_interval", &d->confirmed_against.ratio_interval);
+    json_close_object(w);
+}
+
 static void put_decision(struct json_writer *w, const struct ledger *ledger)
 {
     const struct ledger_decision *d = &ledger->decision;
@@ -318,6 +334,7 @@ static void put_decision(struct json_writer *w, const struct ledger *ledger)
         json_close_object(w);
     }
     json_close_array(w);
+    put_confirmation(w, ledger);
     json_close_object(w);
 }
 

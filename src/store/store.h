@@ -164,6 +164,7 @@ enum store_visit_mode {
     STORE_VISIT_PACED,
     STORE_VISIT_SOAK,
     STORE_VISIT_THROUGHPUT, /* several streams at once */
+    STORE_VISIT_CONFIRM,    /* of the fastest and the one that came next, after everything else */
     STORE_VISIT_MODES
 };
 

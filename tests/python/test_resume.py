@@ -19,6 +19,7 @@ STUDY = {
     "runs": 20,
     "warmup_runs": 6,
     "warmup_ms": 5,
+    "confirm": False,  # which two cells are measured again is luck where cells are alike
     "cells": [
         {"name": "a", "runtime": "null"},
         {"name": "b", "runtime": "null", "options": {"delay_ns": 20000}},
