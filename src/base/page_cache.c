@@ -140,6 +140,8 @@ static enum tare_status look_at(const char *path, bool drop, unsigned char *seen
     struct stat info;
 
     *bytes = *resident = 0;
+    if (fd < 0 && errno == ENOENT) /* some files live as long as the process that mapped them */
+        return TARE_OK;
     if (fd < 0)
         return fail_file(path, "open", err);
     if (drop) { /* a file system that cannot says so; what stayed is seen below */

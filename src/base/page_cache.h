@@ -43,7 +43,7 @@ struct page_cache_share {
     const char *most; /* the file with the most resident bytes; NULL: none has any */
 };
 
-/* TARE_IO if a file cannot be read. */
+/* A file that is gone counts nothing. TARE_IO if one cannot be read. */
 enum tare_status page_cache_look(const struct page_cache_files *files,
                                  struct page_cache_share *share, struct tare_err *err);
 

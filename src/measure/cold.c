@@ -108,7 +108,7 @@ static void warn_of_stay(const struct sweeps *s, size_t i, struct cold_cell *col
     if (stayed <= LEDGER_COLD_MAY_STAY || cold->warned)
         return;
     cold->warned = true;
-    log_warn("cold start of '%s': %.0f %% of its pages stay in memory, most of them of '%s', which "
+    log_warn("cold start of '%s': %.1f %% of its pages stay in memory, most of them of '%s', which "
              "another process holds",
              s->study->cells[i].name, 100 * stayed, share->most ? share->most : "");
 }

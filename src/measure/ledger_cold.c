@@ -161,12 +161,12 @@ static enum tare_status note_cell(struct ledger *ledger, const struct ledger_cel
                                cell->label, dropped->tried, asked, why[0] ? ": " : "", why);
     if (!dropped->dropped)
         return ledger_add_note(&ledger->missing, err, "cold start",
-                               "'%s': page cache not dropped, up to %.0f %% of the pages stayed: "
+                               "'%s': page cache not dropped, up to %.1f %% of the pages stayed: "
                                "another process holds them",
                                cell->label, 100 * dropped->most_stayed);
     if (dropped->starts < dropped->tried)
         return ledger_add_note(&ledger->warnings, err, "cold start",
-                               "'%s': %zu of %zu starts are left out, up to %.0f %% of the pages "
+                               "'%s': %zu of %zu starts are left out, up to %.1f %% of the pages "
                                "had stayed",
                                cell->label, dropped->tried - dropped->starts, dropped->tried,
                                100 * dropped->most_stayed);

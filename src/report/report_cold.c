@@ -5,7 +5,7 @@
 
 #include "report/write.h"
 
-#define NAME_COLUMNS 24
+#define NAME_COLUMNS 22
 
 bool report_has_cold(const struct ledger *ledger)
 {
@@ -19,7 +19,7 @@ void report_cold_state(const struct ledger_cold *cold, enum ledger_cold_state st
                        size_t text_bytes)
 {
     if (state == LEDGER_COLD_DROPPED && !cold->dropped)
-        (void)snprintf(text, text_bytes, "%.0f %% stayed", 100 * cold->most_stayed);
+        (void)snprintf(text, text_bytes, "%.1f %% stayed", 100 * cold->most_stayed);
     else
         (void)snprintf(text, text_bytes, "%s", ledger_cold_state_name(state));
 }
@@ -56,8 +56,9 @@ static void put_state(const char *label, const struct ledger_cold *cold,
     buf_append_text(out, "  ");
     write_padded(out, label, NAME_COLUMNS);
     buf_append_char(out, ' ');
-    write_padded(out, cache, 12);
-    write_padded(out, total, -25);
+    write_padded(out, cache, 14);
+    buf_printf(out, "%4zu", cold->starts);
+    write_padded(out, total, -21);
     for (int p = 0; p < LEDGER_COLD_TOTAL; p++)
         put_part(cold->median_ns[p], out);
     buf_append_char(out, '\n');
@@ -65,21 +66,13 @@ static void put_state(const char *label, const struct ledger_cold *cold,
 
 void report_cold_text(const struct ledger *ledger, struct buf *out)
 {
-    const struct ledger_cold *any = NULL;
-
-    for (size_t i = 0; i < ledger->cell_count && !any; i++)
-        if (ledger->cells[i].cold[LEDGER_COLD_DROPPED].starts)
-            any = &ledger->cells[i].cold[LEDGER_COLD_DROPPED];
-    if (!any)
+    if (!report_has_cold(ledger))
         return;
-    buf_printf(out,
-               "\nCold start  ms from the start of the process to the first result, page cache "
-               "dropped and warm;\n  median of %zu starts %s, then the medians of the parts\n",
-               any->starts,
-               isnan(any->total_ns.low) ? "and (range), 6 are needed for an interval"
-                                        : "and its [95 % interval]");
-    buf_printf(out, "  %-*s %-12s%25s%7s%7s%7s%7s%7s\n", NAME_COLUMNS, "", "page cache", "total",
-               "start", "plugin", "open", "input", "run");
+    buf_append_text(out, "\nCold start  ms from the start of the process to the first result, page "
+                         "cache dropped and warm;\n  median of n starts and its [95 % interval], "
+                         "or (range) under 6; then medians of the parts\n");
+    buf_printf(out, "  %-*s %-14s%4s%21s%7s%7s%7s%7s%7s\n", NAME_COLUMNS, "", "page cache", "n",
+               "total", "start", "plugin", "open", "input", "run");
     for (size_t i = 0; i < ledger->cell_count; i++)
         for (int s = 0; s < LEDGER_COLD_STATES; s++)
             if (ledger->cells[i].cold[s].starts)
