@@ -14,7 +14,7 @@
 
 struct args {
     int64_t sweeps, repetitions;
-    const char *model, *output;
+    const char *model, *other, *output;
     bool is_long, json, quiet;
 };
 
@@ -25,8 +25,11 @@ static const struct option_info table[] = {
      offsetof(struct args, is_long)},
     {OPTION_INT, "repetitions", 'r', "N", "does it N times over and says how often it was right",
      "1", NULL, 1, TRUST_MAX_REPETITIONS, offsetof(struct args, repetitions)},
-    {OPTION_TEXT, "model", 'm', "FILE", "an ONNX model, two taxes of which are measured too", NULL,
-     NULL, 0, 0, offsetof(struct args, model)},
+    {OPTION_TEXT, "model", 'm', "FILE",
+     "an ONNX model, on which the Python binding's tax is measured too", NULL, NULL, 0, 0,
+     offsetof(struct args, model)},
+    {OPTION_TEXT, "other", 0, "FILE", "an ONNX model, whose tax against that one is measured too",
+     NULL, NULL, 0, 0, offsetof(struct args, other)},
     {OPTION_TEXT, "output", 'o', "FILE", "write JSON there beside the text", NULL, NULL, 0, 0,
      offsetof(struct args, output)},
     {OPTION_FLAG, "json", 0, NULL, "print JSON", NULL, NULL, 0, 0, offsetof(struct args, json)},
@@ -38,7 +41,7 @@ static const struct option_info table[] = {
 static const struct options_usage usage = {
     "trust", NULL, "say which differences can be seen on this machine today",
     "Measures identical cells against each other, and cells with 1, 2 and 5 % more work planted,\n"
-    "by the same sweeps as any study. Takes half a minute; run nothing else meanwhile.\n"
+    "by the same sweeps as any study. Takes less than a minute; run nothing else meanwhile.\n"
     "The long form does that 20 times and counts how often the intervals held the truth."};
 
 /* The repetitions so far, and what the progress display shows of the present one. */
@@ -74,6 +77,7 @@ static enum tare_status repeat(struct run *run, struct tare_err *err)
         const struct trust_options options = {
             .sweeps = run->args->sweeps,
             .model = run->args->model,
+            .other = run->args->other,
             .seed = 1 + (int64_t)run->count,
             .progress = show,
             .progress_data = run,
@@ -96,6 +100,7 @@ static enum tare_status write_both(const struct run *run, struct buf *text, stru
         .wanted = (size_t)run->args->repetitions,
         .summary = &summary,
         .model = run->args->model,
+        .other = run->args->other,
         .wall_ns = clock_now_ns() - run->start_ns,
     };
     enum tare_status status = TARE_OK;
@@ -143,6 +148,8 @@ int cmd_trust(int argc, char **argv)
         return exit_code;
     if (parsed.operand_count)
         return command_usage(argv[0], "takes no operand, got '%s'", parsed.operands[0]);
+    if (args.other && !args.model)
+        return command_usage(argv[0], "--other needs the --model that it is compared with");
     if (args.is_long && args.repetitions == 1)
         args.repetitions = LONG_REPETITIONS;
     run.results = calloc((size_t)args.repetitions, sizeof(*run.results));

@@ -35,7 +35,7 @@ void trust_print(const struct trust_result *result, struct buf *out)
     char text[400];
 
     trust_describe(result, text, sizeof(text));
-    buf_printf(out, "  %-20s slower %% [95 %%, together]\n", "work");
+    buf_printf(out, "  %-20s slower %% [95 %%]\n", "work");
     for (size_t i = 0; i < result->line_count; i++) {
         const struct trust_line *line = &result->lines[i];
 
@@ -125,7 +125,7 @@ void trust_print_study(const struct trust_report *report, struct buf *out)
 {
     const struct trust_result *first = &report->repetitions[0];
 
-    buf_printf(out, "%zu repetitions of one study of %lld sweeps, %.1f min\n%s, ", report->count,
+    buf_printf(out, "%zu repetitions of %lld sweeps a study, %.1f min\n%s, ", report->count,
                (long long)first->sweeps, (double)report->wall_ns / 6e10, first->host);
     put_time(out, first->started_wall_ns);
     if (report->count < report->wanted)
@@ -235,6 +235,7 @@ void trust_print_study_json(const struct trust_report *report, struct buf *out)
     json_open_object(&w, NULL);
     json_put_text(&w, "host", first->host);
     json_put_text(&w, "model", report->model ? file_base_name(report->model) : NULL);
+    json_put_text(&w, "other", report->other ? file_base_name(report->other) : NULL);
     json_put_int(&w, "started_ns", first->started_wall_ns);
     json_put_int(&w, "wall_ns", report->wall_ns);
     json_put_int(&w, "wanted", (int64_t)report->wanted);

@@ -11,12 +11,12 @@
 void trust_print(const struct trust_result *result, struct buf *out);
 void trust_print_json(const struct trust_result *result, struct buf *out);
 
-/* Of several (count > 0), wanted being how many were asked for; model NULL: none. */
+/* Of several (count > 0), wanted being how many were asked for; model and other NULL: none. */
 struct trust_report {
     const struct trust_result *repetitions; // (count)
     size_t count, wanted;
     const struct trust_summary *summary;
-    const char *model;
+    const char *model, *other;
     int64_t wall_ns;
 };
 void trust_print_study(const struct trust_report *report, struct buf *out);

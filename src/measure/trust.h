@@ -8,7 +8,8 @@
  *
  * Visits are short and sweeps many. A core here is fast while its neighbour sleeps, half as fast
  * while it works, and stays so from milliseconds to a second: the sooner a sweep comes round, the
- * more of its visits meet one state, and every sweep is one more draw of it.
+ * more of its visits meet one state, and every sweep is one more draw of it. For the same reason
+ * there are two lines a study, whose intervals hold together, and not four.
  *
  * Threads: no shared state; it takes the machine for itself for some seconds.
  */
@@ -33,7 +34,7 @@ enum trust_kind {
 
 struct trust_line {
     enum trust_kind kind;
-    const char *name; /* "same", "5 % more", "one thread" */
+    const char *name; /* "same", "5 % more", "Python binding" */
     double planted;   /* 0, 0.01, 0.02, 0.05; NAN for a real tax */
     double ratio, low, high;
     double log_error, log_df; /* standard error of log(ratio), its degrees of freedom */
@@ -41,7 +42,7 @@ struct trust_line {
     bool slower, faster;      /* as the ledger calls it */
 };
 
-/* One study, as it is done again and again by the long form. */
+/* What is measured, as it is done again and again by the long form. */
 struct trust_result {
     struct trust_line lines[TRUST_MAX_LINES]; // (line_count) by kind
     size_t line_count;
@@ -52,7 +53,9 @@ struct trust_result {
 
 struct trust_options {
     int64_t sweeps;    /* 0: TRUST_SWEEPS */
-    const char *model; /* ONNX file whose taxes are measured too, by ONNX Runtime; NULL: none */
+    const char *model; /* ONNX file: the tax of ONNX Runtime's Python binding is measured on it too;
+                          NULL: none */
+    const char *other; /* and the tax of this ONNX file against it; NULL: none */
     int64_t seed;      /* of the sweeps' order; 0: 1 */
     void (*progress)(double share, void *data); /* may be NULL */
     void *progress_data;

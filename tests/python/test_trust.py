@@ -81,7 +81,7 @@ def test_the_text_of_repetitions(tare):
     run = tare("trust", "--sweeps", "3", "-r", "2", "-q")
     assert run.returncode == 0, run.stderr
     assert max(map(len, run.stdout.splitlines())) <= 132
-    for words in ("2 repetitions of one study of 3 sweeps", "identical cells called different",
+    for words in ("2 repetitions of 3 sweeps a study", "identical cells called different",
                   "detectable slow-down: printed"):
         assert words in run.stdout
 
@@ -95,3 +95,4 @@ def test_usage(tare):
     assert tare("trust", "x").returncode == 2
     assert tare("trust", "--sweeps", "1").returncode == 2
     assert tare("trust", "--repetitions", "0").returncode == 2
+    assert tare("trust", "--other", "x.onnx").returncode == 2
