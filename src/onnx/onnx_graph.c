@@ -74,6 +74,11 @@ void onnx_build_new(struct onnx_builder *b, struct onnx_model *model, const char
     model->proto = proto;
 }
 
+bool onnx_room_for_node(struct onnx_builder *b)
+{
+    return grow(b, &b->graph->node, b->graph->n_node, &b->nodes);
+}
+
 static char **copy_names(struct onnx_builder *b, const char *const *names, size_t count)
 {
     char **copy = arena_zero(&b->model->arena, count, sizeof(*copy));
@@ -89,7 +94,7 @@ Onnx__NodeProto *onnx_add_node(struct onnx_builder *b, const char *op_type, cons
 {
     Onnx__NodeProto *node = arena_alloc(&b->model->arena, sizeof(*node));
 
-    if (!node || !grow(b, &b->graph->node, b->graph->n_node, &b->nodes))
+    if (!node || !onnx_room_for_node(b))
         return NULL;
     onnx__node_proto__init(node);
     node->op_type = copy_text(b, op_type);

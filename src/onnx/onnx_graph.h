@@ -13,6 +13,7 @@
 #ifndef TARE_ONNX_ONNX_GRAPH_H
 #define TARE_ONNX_ONNX_GRAPH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -82,6 +83,9 @@ void onnx_add_metadata(struct onnx_builder *builder, const char *key, const char
 
 /* Sets producer_name and producer_version. */
 void onnx_set_producer(struct onnx_builder *builder, const char *name, const char *version);
+
+/* Makes room for one more node at the end of the graph; false on error. For onnx_edit.c. */
+bool onnx_room_for_node(struct onnx_builder *builder);
 
 /* TARE_OK, TARE_NOMEM or TARE_LIMIT. */
 enum tare_status onnx_builder_status(const struct onnx_builder *builder, struct tare_err *err);
