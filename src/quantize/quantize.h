@@ -1,0 +1,48 @@
+/*
+ * quantize.h - an FP32 model to one with 8-bit integers: plan, calibration (or a table of an
+ * earlier one), ranges, and the new graph.
+ *
+ * Threads: quantize_model() may start its own; see calibrate.h.
+ */
+#ifndef TARE_QUANTIZE_QUANTIZE_H
+#define TARE_QUANTIZE_QUANTIZE_H
+
+#include "quantize/calibrate.h"
+#include "quantize/quant_plan.h"
+#include "quantize/quant_table.h"
+
+/* From here on, the ranges of few pictures are told to be uncertain. */
+#define QUANTIZE_UNCERTAIN 0.05
+
+struct quantize_options {
+    const char *input, *output;
+    struct quant_profile profile;
+    enum range_method method; /* one of the first five of range.h */
+    const char *table;        /* ranges from this file instead of pictures; NULL: from pictures */
+    const char *save_table;   /* NULL: not saved */
+    const char *save_cache;   /* NULL: not saved */
+    int64_t cache_version;
+    const char *producer_version;
+    struct calibrate_options calibrate;
+};
+
+struct quantize_report {
+    size_t pictures; /* 0: from a table */
+    size_t convolutions, quantised, tensors;
+    double uncertainty;            /* of the ranges: the median tensor's, as tally_uncertainty() */
+    size_t bytes;                  /* of the file */
+    enum range_method chosen_most; /* by RANGE_AUTO: the method most often taken */
+};
+
+/* "cpu", "openvino" or "tensorrt"; false if there is no such profile. saturates: the processor's
+ * 8-bit products do (x86 without VNNI), so weights are kept to 7 bits. */
+bool quantize_profile(const char *name, bool saturates, struct quant_profile *profile);
+
+/* Whether this machine's do. */
+bool quantize_saturates_here(void);
+
+/* Writes the files named in options; on error none is left. */
+enum tare_status quantize_model(const struct quantize_options *options,
+                                struct quantize_report *report, struct tare_err *err);
+
+#endif
