@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST 0.8 /* of the time lost: what the first sentence names */
+#define MAPPED_ENOUGH 0.5 /* of the time, in rows of nodes */
+#define MOST          0.8 /* of the time lost: what the first sentence names */
 
 static const struct json_value *find_cell(const struct json_value *cells, int64_t cell_id)
 {
@@ -67,7 +68,19 @@ static int compare_lines(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static void sum_up(struct profile *profile)
+/* Where a runtime executes the graph, or most of it, as one, nothing can be held against nodes. */
+static void sum_times(struct profile *profile)
+{
+    for (size_t i = 0; i < profile->count; i++) {
+        profile->sum_ns += profile->lines[i].time_ns;
+        profile->mapped_ns += profile->lines[i].of_graph ? profile->lines[i].time_ns : 0;
+    }
+    profile->whole = profile->mapped_ns < MAPPED_ENOUGH * profile->sum_ns;
+    for (size_t i = 0; i < profile->count && profile->whole; i++)
+        profile->lines[i].limit_ns = profile->lines[i].lost_ns = NAN;
+}
+
+static void sum_lost(struct profile *profile)
 {
     double most = 0;
 
@@ -75,8 +88,6 @@ static void sum_up(struct profile *profile)
     for (size_t i = 0; i < profile->count; i++) {
         const struct profile_line *line = &profile->lines[i];
 
-        profile->sum_ns += line->time_ns;
-        profile->mapped_ns += line->of_graph ? line->time_ns : 0;
         if (!isnan(line->lost_ns))
             profile->lost_ns = (isnan(profile->lost_ns) ? 0 : profile->lost_ns) + line->lost_ns;
     }
@@ -100,8 +111,9 @@ static enum tare_status read_lines(const struct json_value *row, const struct le
     profile->unprofiled_ns = !times ? NAN : isnan(infer) ? times->p50_ns : infer;
     for (; profile->count < json_count(lines); profile->count++)
         read_line(json_at(lines, profile->count), ledger, cell, &profile->lines[profile->count]);
+    sum_times(profile);
     qsort(profile->lines, profile->count, sizeof(*profile->lines), compare_lines);
-    sum_up(profile);
+    sum_lost(profile);
     return TARE_OK;
 }
 

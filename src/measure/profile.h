@@ -88,6 +88,7 @@ struct profile {
     double unprofiled_ns; /* median of a session's run in visits; NAN */
     double sum_ns;        /* of all lines */
     double mapped_ns;     /* of those that name a node of the graph */
+    bool whole;           /* most of it is in rows of no node: no limit is theirs */
     double lost_ns;       /* of lines whose limit is known; NAN: none is */
     size_t most;          /* lines, from the first, that hold 80 % of lost_ns */
     struct json_tree *tree;

@@ -7,10 +7,9 @@
 #include "report/report.h"
 #include "report/write.h"
 
-#define SHOWN         15 /* lines of the table */
-#define NAMED         4  /* nodes of the first sentence */
-#define NAME_COLUMNS  36
-#define MAPPED_ENOUGH 0.5 /* of the time, for a sentence about nodes */
+#define SHOWN        15 /* lines of the table */
+#define NAMED        4  /* nodes of the first sentence */
+#define NAME_COLUMNS 36
 
 static double per_cent(double part, double whole)
 {
@@ -36,7 +35,7 @@ static void put_verdict(struct buf *out, const struct profile *p)
 {
     struct buf text = BUF_INIT;
 
-    if (p->mapped_ns < MAPPED_ENOUGH * p->sum_ns) {
+    if (p->whole) {
         buf_printf(&text,
                    "Nothing can be said of nodes: %.0f %% of the time is in rows of the runtime "
                    "that name no node of the graph.",
@@ -144,7 +143,7 @@ static void put_ground(struct buf *out, const struct profile *p)
                    write_percent(p->sum_ns / p->unprofiled_ns).text);
     buf_append_text(&text, " A line has the operations and bytes of the nodes that were fused into "
                            "it.");
-    if (added)
+    if (added && !p->whole)
         buf_append_text(&text, " Lines in brackets are the runtime's own: the graph does not ask "
                                "for them, so all of their time counts as lost.");
     buf_append_char(out, '\n');
@@ -166,7 +165,7 @@ enum tare_status report_profile(const struct ledger *ledger, size_t cell, const 
         put_table(out, p);
         put_ground(out, p);
     } else {
-        buf_printf(&head, "There is no profile: %s.\n", p->why);
+        buf_printf(&head, "There is no profile: %s.", p->why);
         write_wrapped(out, buf_text(&head), 0, 0);
     }
     buf_release(&head);

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from conftest import DATA
+from conftest import DATA, ROOT
 
 numpy = pytest.importorskip("numpy")
 onnx = pytest.importorskip("onnx")
@@ -186,6 +186,19 @@ def test_without_peaks_there_are_times_and_no_limits(tare, model, tmp_path):
     assert profile["lost_ns"] is None
     assert all(line["limit_ns"] is None for line in profile["lines"])
     assert "not known" in tare("report", path, "--profile", cell["label"]).stdout
+
+
+def test_a_graph_that_is_executed_as_one_has_no_node_to_speak_of(tare, model, tmp_path):
+    if not list(ROOT.glob(".deps/ort-openvino/onnxruntime/capi/libonnxruntime.so*")):
+        pytest.skip("no ONNX Runtime with OpenVINO's provider")
+    path = tmp_path / "whole.db"
+    cell, profile = bench(tare, path, model, "onnxruntime", "--option", "provider=openvino")
+    assert profile["mapped_ns"] == 0 and profile["lost_ns"] is None
+    assert any(line["name"] == "(added)" and "OpenVINO" in line["ops"]
+               for line in profile["lines"])
+    assert sum(line["operations"] for line in profile["lines"]) == cell["limit"]["operations"]
+    text = tare("report", path, "--profile", cell["label"]).stdout
+    assert "Nothing can be said of nodes: 100 % of the time" in text
 
 
 @pytest.mark.parametrize("text", [
