@@ -14,13 +14,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/stop.h"
 
 #define LINE_MAX_BYTES ((size_t)16 << 20)
 #define LOG_MAX        ((off_t)1 << 20) /* bytes of output that are kept before they are trimmed */
 #define LOG_KEPT       4096
-#define TREE_MAX       1024 /* processes of a tree; bounded, as a pid may be reused meanwhile */
 
 extern char **environ;
 
@@ -49,6 +47,8 @@ static void child_exec(const struct process_options *options, char **env, int ch
     (void)signal(SIGPIPE, SIG_DFL);
     if (options->own_group)
         (void)setpgid(0, 0);
+    if (options->cpus) /* where it cannot be, the kernel's own word on its threads says so */
+        (void)sched_setaffinity(0, sizeof(*options->cpus), options->cpus);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it died before the line above */
         _exit(126);
@@ -353,120 +353,4 @@ void process_release(struct process *process, int64_t grace_ns)
     buf_release(&process->pending);
     memset(process, 0, sizeof(*process));
     process->channel_fd = process->log_fd = -1;
-}
-
-/* --- /proc
- * ------------------------------------------------------------------------------------------ */
-
-static bool read_proc(pid_t pid, const char *name, char **text)
-{
-    char path[64];
-    size_t size;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-    return file_read(path, 1 << 16, text, &size, NULL) == TARE_OK;
-}
-
-/* /proc/PID/schedstat counts in nanoseconds but for the main thread only; stat counts all threads
- * in clock ticks. The sum over the tasks' schedstat has both. */
-int64_t process_cpu_ns(pid_t pid)
-{
-    char dir[64], **names = NULL;
-    size_t count = 0;
-    int64_t total = 0;
-
-    (void)snprintf(dir, sizeof(dir), "/proc/%d/task", (int)pid);
-    if (file_list(dir, NULL, &names, &count, NULL) != TARE_OK)
-        return -1;
-    for (size_t i = 0; i < count; i++) {
-        char path[FILE_MAX_PATH], *text;
-        size_t size;
-
-        (void)snprintf(path, sizeof(path), "%s/%s/schedstat", dir, names[i]);
-        if (file_read(path, 4096, &text, &size, NULL) != TARE_OK)
-            continue; /* the thread has just ended */
-        total += strtoll(text, NULL, 10);
-        free(text);
-    }
-    file_free_names(names, count);
-    return total;
-}
-
-static int64_t status_kib(pid_t pid, const char *key)
-{
-    int64_t bytes = -1;
-    char *text, *at;
-
-    if (!read_proc(pid, "status", &text))
-        return -1;
-    at = strstr(text, key);
-    if (at)
-        bytes = strtoll(at + strlen(key), NULL, 10) * 1024;
-    free(text);
-    return bytes;
-}
-
-int64_t process_rss_bytes(pid_t pid)
-{
-    return status_kib(pid, "\nVmRSS:");
-}
-
-int64_t process_peak_rss_bytes(pid_t pid)
-{
-    return status_kib(pid, "\nVmHWM:");
-}
-
-size_t process_tree(pid_t pid, pid_t *pids, size_t max)
-{
-    size_t count = 0;
-
-    if (max)
-        pids[count++] = pid;
-    for (size_t i = 0; i < count; i++) {
-        char path[64], *text, *at, *end;
-        size_t size;
-
-        (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pids[i], (int)pids[i]);
-        if (file_read(path, 1 << 16, &text, &size, NULL) != TARE_OK)
-            continue;
-        for (at = text; count < max; at = end) {
-            long child = strtol(at, &end, 10);
-
-            if (end == at)
-                break;
-            pids[count++] = (pid_t)child;
-        }
-        free(text);
-    }
-    return count;
-}
-
-/* Sum over a process and its living descendants; -1 if it is gone. */
-static int64_t tree_sum(pid_t pid, int64_t (*measure)(pid_t pid))
-{
-    pid_t pids[TREE_MAX];
-    size_t count = process_tree(pid, pids, TREE_MAX);
-    int64_t total = measure(pid);
-
-    for (size_t i = 1; i < count && total >= 0; i++) {
-        int64_t part = measure(pids[i]);
-
-        total += part > 0 ? part : 0;
-    }
-    return total;
-}
-
-int64_t process_tree_cpu_ns(pid_t pid)
-{
-    return tree_sum(pid, process_cpu_ns);
-}
-
-int64_t process_tree_rss_bytes(pid_t pid)
-{
-    return tree_sum(pid, process_rss_bytes);
-}
-
-int64_t process_tree_peak_rss_bytes(pid_t pid)
-{
-    return tree_sum(pid, process_peak_rss_bytes);
 }

@@ -10,6 +10,7 @@
 #ifndef TARE_BASE_PROCESS_H
 #define TARE_BASE_PROCESS_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,9 +34,10 @@ struct process {
 struct process_options {
     const char *const *argv; /* NULL-terminated; argv[0] is looked up on PATH unless it has a '/' */
     const char *const
-        *env;       /* "NAME=value" to add or replace; "NAME" alone removes it; NULL: none */
-    int shared_fd;  /* becomes PROCESS_SHARED_FD in the child; -1: none */
-    bool own_group; /* Ctrl-C at the terminal does not reach the child */
+        *env;              /* "NAME=value" to add or replace; "NAME" alone removes it; NULL: none */
+    int shared_fd;         /* becomes PROCESS_SHARED_FD in the child; -1: none */
+    bool own_group;        /* Ctrl-C at the terminal does not reach the child */
+    const cpu_set_t *cpus; /* the processors that it may run on; NULL: the parent's */
 };
 
 /* Starts a child. On error nothing is held. On success process_release() it. */
@@ -80,6 +82,15 @@ size_t process_tree(pid_t pid, pid_t *pids, size_t max);
 
 /* CPU time of a process and its living descendants; -1 if it is gone. */
 int64_t process_tree_cpu_ns(pid_t pid);
+
+/* A thread of a process or of one of its living descendants. */
+struct process_thread {
+    pid_t tid;
+    int64_t cpu_ns; /* that it has used so far */
+};
+
+/* Fills in at most room of them; returns how many. */
+size_t process_tree_threads(pid_t pid, struct process_thread *threads, size_t room);
 
 /* Resident and peak resident memory, by /proc; -1 if it is gone. */
 int64_t process_rss_bytes(pid_t pid);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/file.h"
 #include "measure/forms.h"
 
@@ -37,6 +38,8 @@ const struct option_info bench_options[] = {
      0, 0, AT(annotations)},
     {OPTION_INT, "sweeps", 's', "N", "visits of every cell", "20", NULL, 1, 100000, AT(sweeps)},
     {OPTION_INT, "restarts", 0, "N", "worker processes a cell", "5", NULL, 1, 1000, AT(restarts)},
+    {OPTION_TEXT, "cpus", 0, "LIST", "processors of every cell, such as 0-3",
+     "all, but one for the harness if there are 4 or more", NULL, 0, 0, AT(cpus)},
     {OPTION_TEXT, "visit", 0, "TIME", "how long a visit aims to be",
      "so long that visits have 80 % of the time", NULL, 0, 0, AT(visit)},
     {OPTION_INT, "runs", 'n', "N", "timed runs a visit, instead of --visit", NULL, NULL, 0, 10000,
@@ -129,6 +132,7 @@ static const char *run_option(const struct bench_args *a)
         {"output", a->output},
         {"mode", a->mode},
         {"soak", a->soak},
+        {"cpus", a->cpus},
         {"images", a->images},
         {"annotations", a->annotations},
         {"visit", a->visit},
@@ -327,6 +331,16 @@ static enum tare_status set_path(const char *what, const char *path, char *out, 
                            length, bytes - 1);
 }
 
+static enum tare_status set_cpus(const char *list, struct study *study, struct tare_err *err)
+{
+    struct tare_err inner = TARE_ERR_INIT;
+    cpu_set_t set;
+
+    if (cores_parse(list, &set, &inner) != TARE_OK)
+        return tare_fail(err, TARE_INVALID, "'--cpus': %s", inner.text);
+    return set_path("cpus", list, study->cpus, sizeof(study->cpus), err);
+}
+
 /* What was given on the command line wins over the study file; negative and NULL: not given. */
 static enum tare_status apply_settings(const struct bench_args *args, struct study *study,
                                        struct tare_err *err)
@@ -351,6 +365,8 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
     if (args->annotations && status == TARE_OK)
         status = set_path("annotations", args->annotations, study->annotations,
                           sizeof(study->annotations), err);
+    if (args->cpus && status == TARE_OK)
+        status = set_cpus(args->cpus, study, err);
     if (args->mode) {
         study->paced = strcmp(args->mode, "paced") == 0;
         study->soak = strcmp(args->mode, "soak") == 0;

@@ -10,7 +10,7 @@
 /* As given; a text that is NULL and a number that is negative were not. */
 struct bench_args {
     const char *output, *runtime, *layer, *precision, *device, *batch, *threads, *head, *mode,
-        *forms, *soak;
+        *forms, *soak, *cpus;
     const char *images, *annotations, *models;
     struct option_list options;
     int64_t sweeps, restarts, runs, warmup_runs, cold, seed, imgsz;

@@ -21,6 +21,8 @@
 #define QUIET_WINDOW_NS   ((int64_t)50 * 1000000)
 #define QUIET_PATIENCE_NS ((int64_t)2 * 1000000000)
 #define QUIET_SHARE       0.01
+#define BUSY_SHARE        0.05 /* of the busiest thread's time, to count as working */
+#define MAX_THREADS       1024 /* of a worker that are looked at */
 
 /* --- commands and answers
  * ---------------------------------------------------------------------------- */
@@ -277,6 +279,9 @@ static enum tare_status start(struct crew_member *member, const struct job *job,
     member->shared_fd = member->process.channel_fd = member->process.log_fd = -1;
     status = make_shared(member, err);
     options.shared_fd = member->shared_fd;
+    member->cores = job->pictures->cores;
+    if (member->cores && CPU_COUNT(&member->cores->cells) > 0)
+        options.cpus = &member->cores->cells;
     begun_ns = clock_now_ns();
     if (status == TARE_OK)
         status = process_start(&member->process, &options, err);
@@ -336,16 +341,64 @@ void crew_stop(struct crew_member *member)
 
 /* --- runs ------------------------------------------------------------------------------------ */
 
+struct thread_list {
+    struct process_thread threads[MAX_THREADS];
+    size_t count;
+};
+
+static void list_threads(const struct crew_member *member, struct thread_list *list)
+{
+    list->count = process_tree_threads(member->process.pid, list->threads, MAX_THREADS);
+}
+
+/* A runtime may pin its threads itself, and to processors that are not the cells'. */
+static bool may_leave(const struct crew_member *member, pid_t tid)
+{
+    cpu_set_t set, both;
+
+    if (!member->cores || CPU_COUNT(&member->cores->cells) == 0 ||
+        sched_getaffinity(tid, sizeof(set), &set) != 0)
+        return false;
+    CPU_AND(&both, &set, &member->cores->cells);
+    return !CPU_EQUAL(&both, &set);
+}
+
+/* Both readings lie outside the timed runs. A thread that has ended since the first is not seen. */
+static void count_threads(const struct crew_member *member, const struct thread_list *before,
+                          struct crew_visit *visit)
+{
+    struct thread_list after;
+    int64_t most = 0;
+
+    list_threads(member, &after);
+    for (size_t i = 0; i < after.count; i++) {
+        for (size_t k = 0; k < before->count; k++)
+            if (before->threads[k].tid == after.threads[i].tid)
+                after.threads[i].cpu_ns -= before->threads[k].cpu_ns;
+        most = after.threads[i].cpu_ns > most ? after.threads[i].cpu_ns : most;
+    }
+    visit->busy_threads = most > 0 ? 0 : -1;
+    for (size_t i = 0; i < after.count && most > 0; i++)
+        if ((double)after.threads[i].cpu_ns >= BUSY_SHARE * (double)most) {
+            visit->busy_threads++;
+            visit->outside_threads += may_leave(member, after.threads[i].tid);
+        }
+}
+
 static enum tare_status ask_runs(struct crew_member *member, struct buf *command,
                                  int64_t patience_ns, struct crew_visit *visit,
                                  struct tare_err *err)
 {
     int64_t cpu_before = crew_cpu_ns(member);
+    struct thread_list before;
     struct json_tree *answer = NULL;
-    enum tare_status status = ask(member, command, patience_ns, &answer, err);
-    const struct json_value *root = json_root(answer);
+    const struct json_value *root;
+    enum tare_status status;
 
     memset(visit, 0, sizeof(*visit));
+    list_threads(member, &before);
+    status = ask(member, command, patience_ns, &answer, err);
+    root = json_root(answer);
     if (status == TARE_OK) {
         int64_t cpu_after = crew_cpu_ns(member);
 
@@ -354,6 +407,7 @@ static enum tare_status ask_runs(struct crew_member *member, struct buf *command
         visit->major_faults = json_int(json_get(root, "major_faults"), 0);
         /* a thread that ended takes its time out of the sum: then it is not known */
         visit->cpu_ns = cpu_before < 0 || cpu_after < cpu_before ? -1 : cpu_after - cpu_before;
+        count_threads(member, &before, visit);
         if (visit->runs < 0 || visit->runs > PROTOCOL_MAX_RUNS || visit->wall_ns < 0)
             status = tare_fail(err, TARE_BADDATA, "the worker answered garbage: %lld runs",
                                (long long)visit->runs);

@@ -10,6 +10,7 @@
 #ifndef TARE_MEASURE_CREW_H
 #define TARE_MEASURE_CREW_H
 
+#include "base/cores.h"
 #include "base/json_tree.h"
 #include "base/process.h"
 #include "measure/protocol.h"
@@ -20,8 +21,9 @@ struct crew_member {
     struct protocol_shared *shared; /* NULL: not started */
     int shared_fd;
     int64_t limit_bytes; /* of resident memory; 0: none */
-    bool stopped;        /* by SIGSTOP, because it would not go quiet */
-    bool dismissed;      /* it was asked to end */
+    const struct cores_plan *cores;
+    bool stopped;   /* by SIGSTOP, because it would not go quiet */
+    bool dismissed; /* it was asked to end */
 };
 
 /* What a worker said of its session. */
@@ -39,11 +41,15 @@ struct crew_visit {
     int64_t wall_ns; /* of the runs alone, by the worker's clock */
     int64_t cpu_ns;  /* of the worker's processes in that time; -1: not known */
     int64_t major_faults;
+    int busy_threads;    /* used 5 % or more of what the busiest of them used; -1: not known */
+    int outside_threads; /* of those, may run on other processors than the cells' */
 };
 
+/* What all workers of a study get alike: their pictures and where they run. */
 struct crew_pictures {
     char **paths; // (count)
     size_t count;
+    const struct cores_plan *cores; /* NULL: where the parent may run */
 };
 
 /* Starts a worker for a cell and opens its session. On error the member holds nothing. */

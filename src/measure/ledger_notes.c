@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "measure/ledger_inner.h"
+#include "measure/thread_count.h"
 #include "stats/paired.h"
 #include "stats/quantile.h"
 
@@ -321,5 +322,7 @@ enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger, s
         status = tell_detectable(ledger, err);
     if (status == TARE_OK)
         status = tell_width(ledger, err);
+    if (status == TARE_OK)
+        status = thread_count_notes(ledger, err);
     return status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "measure/sweeps_inner.h"
+#include "measure/thread_count.h"
 
 static enum tare_status resume_visits(struct sweeps *s, size_t i, struct tare_err *err)
 {
@@ -27,6 +28,7 @@ static enum tare_status resume_visits(struct sweeps *s, size_t i, struct tare_er
     status = store_restarts(s->store, cell->id, &restarts, &count, err);
     cell->restarts = (int64_t)count;
     free(restarts);
+    thread_count_resume(s, i);
     cell->scored = store_accuracy(s->store, cell->id, &accuracy, NULL) == TARE_OK;
     return status;
 }

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/stop.h"
 #include "measure/host.h"
+#include "measure/thread_count.h"
 
 #define FACT_BLOCKS "run.soak_blocks"
 #define MAX_ZONES   64
@@ -146,7 +147,9 @@ static enum tare_status run_chunks(struct sweeps *s, size_t i, struct store_visi
         if (crew_visit(&s->crew[i], runs, (int64_t)g->count * s->study->cells[i].batch, 0, patience,
                        &done, failure) != TARE_OK)
             return TARE_OK;
-        status = gather(g, s->crew[i].shared->samples[SERIES_TOTAL], runs, err);
+        status = thread_count_keep(s, i, &done, err);
+        if (status == TARE_OK)
+            status = gather(g, s->crew[i].shared->samples[SERIES_TOTAL], runs, err);
         row->wall_ns += done.wall_ns;
         row->cpu_ns = row->cpu_ns < 0 || done.cpu_ns < 0 ? -1 : row->cpu_ns + done.cpu_ns;
         row->major_faults += done.major_faults;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cores.h"
 #include "base/json_tree.h"
 #include "measure/forms.h"
 #include "measure/study.h"
@@ -34,6 +35,7 @@ static const struct field study_fields[] = {
     {.name = "name", .kind = FIELD_TEXT, TEXT_FIELD(study, name)},
     {.name = "images", .kind = FIELD_PATH, TEXT_FIELD(study, images)},
     {.name = "annotations", .kind = FIELD_PATH, TEXT_FIELD(study, annotations)},
+    {.name = "cpus", .kind = FIELD_TEXT, TEXT_FIELD(study, cpus)},
     {"sweeps", FIELD_INT, offsetof(struct study, sweeps), 0, 1, 100000},
     {"restarts", FIELD_INT, offsetof(struct study, restarts), 0, 1, 1000},
     {"visit_ms", FIELD_MS, offsetof(struct study, visit_ns), 0, 0, 3600e3},
@@ -350,6 +352,13 @@ static enum tare_status set_mode(struct study *study, const struct json_value *r
         strcmp(mode, "soak") != 0 && strcmp(mode, "throughput") != 0)
         return tare_fail(err, TARE_BADDATA,
                          "'mode' is '%.20s', allowed is back_to_back|paced|soak|throughput", mode);
+    if (study->cpus[0]) {
+        struct tare_err inner = TARE_ERR_INIT;
+        cpu_set_t cpus;
+
+        if (cores_parse(study->cpus, &cpus, &inner) != TARE_OK)
+            return tare_fail(err, TARE_BADDATA, "'cpus': %s", inner.text);
+    }
     study->soak = strcmp(mode, "soak") == 0;
     study->throughput = strcmp(mode, "throughput") == 0;
     study->paced = strcmp(mode, "paced") == 0;

@@ -23,6 +23,7 @@
 #include "measure/soak.h"
 #include "measure/steady.h"
 #include "measure/sweeps_inner.h"
+#include "measure/thread_count.h"
 #include "stats/random.h"
 
 #define FACT_WALL   "run.wall_ns"
@@ -469,13 +470,18 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
     if (!s.crew || !s.cells)
         status = tare_fail(err, TARE_NOMEM, "out of memory for a study");
     if (status == TARE_OK)
+        status = thread_count_plan(&s, err);
+    if (status == TARE_OK)
         status = list_pictures(&s, err);
     if (status == TARE_OK)
         status = check_annotations(study, err);
     if (status == TARE_OK)
         status = options->resume_run_id ? resume_run(&s, err) : register_cells(&s, err);
+    if (status == TARE_OK)
+        status = thread_count_record(&s, err);
     if (status == TARE_OK && !options->skip_limits)
         status = record_limits(&s, err);
+    cores_take(&s.cores.harness);
     if (status == TARE_OK)
         status = study->soak ? soak_run(&s, err) : run_restarts(&s, err);
     if (status == TARE_OK && !study->soak)
@@ -486,6 +492,9 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = profile_cells(&s, err);
     if (s.crew && s.cells)
         status = finish(&s, status, err);
+    cores_take(&s.allowed);
+    if (s.memory_bound)
+        (void)cores_bind_memory(-1);
     file_free_names(s.pictures.paths, s.pictures.count);
     free(s.crew);
     free(s.cells);

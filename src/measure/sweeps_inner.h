@@ -21,9 +21,10 @@ struct cell_state {
     int64_t restarts;   /* workers so far, those of an interrupted run too */
     struct crew_opened opened;
     bool opened_once;
-    bool ended;               /* failed or skipped: no further visits */
-    bool scored;              /* its accuracy is in the store */
-    int32_t streams, threads; /* throughput mode: as the pilot found; 0: not yet */
+    bool ended;                        /* failed or skipped: no further visits */
+    bool scored;                       /* its accuracy is in the store */
+    int busy_threads, outside_threads; /* most in any visit so far: thread_count.h */
+    int32_t streams, threads;          /* throughput mode: as the pilot found; 0: not yet */
 };
 
 struct sweeps {
@@ -34,6 +35,9 @@ struct sweeps {
     struct crew_member *crew; // (cell_count)
     struct cell_state *cells; // (cell_count)
     struct crew_pictures pictures;
+    struct cores_plan cores; /* where the cells and this process run */
+    cpu_set_t allowed;       /* before that was planned */
+    bool memory_bound;       /* to cores.node */
     struct crew_watch watch; /* the workers' clocks after the last visit or warm-up */
     struct plan plan;
     enum store_visit_mode mode; /* of the visits that are made now */

@@ -1,7 +1,6 @@
 #include "measure/throughput.h"
 
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,11 +36,10 @@ struct search {
 /* --- one try -----------------------------------------------------------------------------------
  */
 
-static int32_t count_processors(void)
+static int32_t count_processors(const struct sweeps *s)
 {
     struct cpu_info info;
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    int count = CPU_COUNT(&s->cores.cells) ? CPU_COUNT(&s->cores.cells) : 1;
 
     if (cpu_read(NULL, &info, NULL) == TARE_OK && info.quota >= 1 && info.quota < count)
         count = (int)info.quota;
@@ -200,7 +198,7 @@ enum tare_status throughput_choose(struct sweeps *s, size_t i, struct tare_err *
                                    struct tare_err *err)
 {
     struct search search = {
-        .s = s, .cell = i, .processors = count_processors(), .failure = failure};
+        .s = s, .cell = i, .processors = count_processors(s), .failure = failure};
 
     if (s->cells[i].streams == 0)
         read_known(s, &s->cells[i]);

@@ -10,6 +10,7 @@
 #include "measure/record.h"
 #include "measure/steady.h"
 #include "measure/sweeps_inner.h"
+#include "measure/thread_count.h"
 #include "measure/throughput.h"
 
 #define FIRST_ROUNDS 3 /* of a cell's first warm-up, at most */
@@ -177,6 +178,8 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
                           visit_patience(study, expected), &done, failure)) != TARE_OK)
         return TARE_OK;
     crew_watch_now(s->crew, study->cell_count, &s->watch); /* the next one may wait less */
+    if (thread_count_keep(s, i, &done, err) != TARE_OK)
+        return err->status;
     s->predecessor_id = cell->id;
     s->result->visit_ns += done.wall_ns;
     row.wall_ns = done.wall_ns;
