@@ -85,8 +85,11 @@ static struct buf *field(struct row *row, const char *name)
     return &row->fields[i];
 }
 
+/* Stored text that a spreadsheet would take for a formula gets an apostrophe before it. */
 static void put_text(struct row *row, const char *name, const char *text)
 {
+    if (text[0] && strchr("=+-@\t\r\n", text[0]))
+        buf_append_char(field(row, name), '\'');
     write_plain(field(row, name), text);
 }
 
