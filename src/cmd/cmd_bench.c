@@ -12,6 +12,7 @@
 #include "cmd/command.h"
 #include "cmd/progress.h"
 #include "cmd/version.h"
+#include "measure/record.h"
 #include "measure/sweeps.h"
 
 static void show_progress(const struct sweeps_progress *p, void *data)
@@ -30,7 +31,7 @@ static void join_command(int argc, char **argv, struct buf *out)
 {
     buf_append_text(out, "tare");
     for (int i = 0; i < argc; i++)
-        buf_printf(out, " %s", argv[i]);
+        record_put_word(out, argv[i]);
 }
 
 static void default_output(char *out, size_t bytes)

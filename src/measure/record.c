@@ -183,8 +183,7 @@ static void put_options(const struct study_cell *cell, struct buf *out)
     json_close_object(&w);
 }
 
-/* A word of a shell command, quoted where it must be. */
-static void put_word(struct buf *out, const char *word)
+void record_put_word(struct buf *out, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_-./=:,+@%";
@@ -206,8 +205,8 @@ static void put_word(struct buf *out, const char *word)
 
 static void put_pair(struct buf *out, const char *option, const char *value)
 {
-    put_word(out, option);
-    put_word(out, value);
+    record_put_word(out, option);
+    record_put_word(out, value);
 }
 
 static void put_int_pair(struct buf *out, const char *option, int64_t value)
@@ -221,7 +220,7 @@ static void put_int_pair(struct buf *out, const char *option, int64_t value)
 /* The command line that makes one row again. */
 static void put_command(const struct study *study, const struct study_cell *cell, struct buf *out)
 {
-    put_word(out, "tare");
+    record_put_word(out, "tare");
     put_pair(out, "bench", cell->model);
     put_pair(out, "--runtime", cell->runtime);
     put_pair(out, "--layer", cell->layer);

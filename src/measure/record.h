@@ -4,6 +4,7 @@
 #ifndef TARE_MEASURE_RECORD_H
 #define TARE_MEASURE_RECORD_H
 
+#include "base/buf.h"
 #include "measure/crew.h"
 #include "measure/sweeps.h"
 #include "store/store.h"
@@ -38,5 +39,8 @@ enum tare_status record_visit(struct store *store, const struct store_visit *vis
 /* Scores a detections file and stores figures, classes and the detections themselves. */
 enum tare_status record_accuracy(struct store *store, int64_t cell_id, const struct study *study,
                                  const char *detections, int64_t pictures, struct tare_err *err);
+
+/* Appends a word of a shell command, quoted where it must be, after a space if out holds some. */
+void record_put_word(struct buf *out, const char *word);
 
 #endif
