@@ -40,8 +40,7 @@ const char *ledger_stage_name(enum ledger_stage stage)
 const char *ledger_steadiness_name(enum ledger_steadiness verdict)
 {
     static const char *const names[] = {
-        "too few visits to tell", "steady", "restless",
-        "changes with restarts",  "drifts", "never settled in its warm-up",
+        "too few visits", "steady", "restless", "restarts differ", "drifts", "never warm",
     };
 
     return names[verdict];

@@ -350,7 +350,7 @@ const char *ledger_fact(const struct ledger *ledger, const char *key);
 /* "slower", "faster", "not separable", "not measured". */
 const char *ledger_verdict_name(enum ledger_verdict verdict);
 
-/* "steady", "drifts", "changes with restarts". */
+/* "steady", "drifts", "restarts differ". */
 const char *ledger_steadiness_name(enum ledger_steadiness verdict);
 
 /* "dropped", "warm"; "start_ns", "plugin_ns", ... "total_ns". */

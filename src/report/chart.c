@@ -1,114 +1,19 @@
 #include "report/chart.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
+#include "report/pen.h"
 #include "report/write.h"
 
-#define WIDTH      920.0
+#define WIDTH      PEN_WIDTH
 #define PLOT_LEFT  232.0
 #define PLOT_RIGHT 726.0
 #define BINS       130
 
-/* A linear axis over the plot. */
-struct axis {
-    double low, high; /* values at PLOT_LEFT and PLOT_RIGHT */
-    double step;      /* between ticks */
-};
-
-static double place(const struct axis *axis, double value)
+static struct pen_axis plot_axis(double low, double high)
 {
-    return PLOT_LEFT + (PLOT_RIGHT - PLOT_LEFT) * (value - axis->low) / (axis->high - axis->low);
-}
-
-/* A step of 1, 2 or 5 times a power of ten, for about `wanted` ticks. */
-static double nice_step(double span, int wanted)
-{
-    double raw = span / wanted, power = pow(10, floor(log10(raw))), lead = raw / power;
-
-    return power * (lead <= 1 ? 1 : lead <= 2 ? 2 : lead <= 5 ? 5 : 10);
-}
-
-static void put_signed(struct buf *out, const char *text)
-{
-    for (; *text; text++)
-        if (*text == '-')
-            buf_append_text(out, "−");
-        else
-            buf_append_char(out, *text);
-}
-
-static void put_text(struct buf *out, double x, double y, const char *classes, const char *text,
-                     size_t most)
-{
-    struct buf cut = BUF_INIT;
-
-    if (most && write_columns(text) > most) {
-        write_padded(&cut, text, (int)most);
-        text = buf_text(&cut);
-    }
-    buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, classes);
-    write_html(out, text);
-    buf_append_text(out, "</text>\n");
-    buf_release(&cut);
-}
-
-static void put_rect(struct buf *out, double x, double y, double width, double height,
-                     const char *class)
-{
-    if (width > 0)
-        buf_printf(out,
-                   "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"%s\"/>\n", x,
-                   y, width, height, class);
-}
-
-static void put_rule(struct buf *out, double x, double from, double to, const char *class)
-{
-    buf_printf(out, "<path d=\"M%.1f %.1fV%.1f\" class=\"%s\"/>\n", x, from, to, class);
-}
-
-/* what: "fall", "dist", "stage". Opens the picture, with its name and its description. */
-static void open_chart(struct buf *out, const char *what, size_t id, double height,
-                       const char *title, const char *description, const char *style)
-{
-    double edge = style ? 28 : 0; /* a picture alone needs a margin */
-
-    buf_printf(out,
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"%.0f %.0f %.0f "
-               "%.0f\""
-               " role=\"img\" aria-labelledby=\"%s%zu-t %s%zu-d\">\n<title id=\"%s%zu-t\">",
-               -edge, -edge / 2, WIDTH + 2 * edge, height + edge, what, id, what, id, what, id);
-    write_html(out, title);
-    buf_printf(out, "</title>\n<desc id=\"%s%zu-d\">", what, id);
-    write_html(out, description);
-    buf_append_text(out, "</desc>\n");
-    if (style) {
-        buf_printf(out, "<style>%s svg{background:var(--paper)}</style>\n", style);
-        buf_printf(out,
-                   "<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" "
-                   "style=\"fill:var(--paper)\"/>\n",
-                   -edge, -edge / 2, WIDTH + 2 * edge, height + edge);
-    }
-}
-
-static void put_axis(struct buf *out, const struct axis *axis, double top, double bottom,
-                     const char *unit, bool percent)
-{
-    for (double v = ceil(axis->low / axis->step - 1e-9) * axis->step; v <= axis->high * (1 + 1e-9);
-         v += axis->step) {
-        struct buf text = BUF_INIT;
-        double x = place(axis, v);
-
-        if (fabs(v) < axis->step * 1e-6)
-            v = 0;
-        put_rule(out, x, top, bottom, v == 0 ? "zero" : "grid");
-        buf_printf(&text, percent && v > 0 ? "+%g%s" : "%g%s", v, unit);
-        buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"t-small t-mid\">", x, bottom + 16);
-        put_signed(out, buf_text(&text));
-        buf_append_text(out, "</text>\n");
-        buf_release(&text);
-    }
+    return (struct pen_axis){.low = low, .high = high, .left = PLOT_LEFT, .right = PLOT_RIGHT};
 }
 
 /* --- waterfall --- */
@@ -128,8 +33,8 @@ static void describe_lines(const struct ledger *ledger, struct buf *text)
     }
 }
 
-static void put_fall_bar(struct buf *out, const struct axis *axis, const struct ledger_line *line,
-                         double y)
+static void put_fall_bar(struct buf *out, const struct pen_axis *axis,
+                         const struct ledger_line *line, double y)
 {
     double from = line->baseline_ns / 1e6, to = (line->baseline_ns + line->difference_ns) / 1e6;
     double low = (line->baseline_ns + line->difference_interval_ns.low) / 1e6;
@@ -138,18 +43,18 @@ static void put_fall_bar(struct buf *out, const struct axis *axis, const struct 
     const char *class = line->verdict == LEDGER_FASTER   ? "good"
                         : line->verdict == LEDGER_SLOWER ? "bad"
                                                          : "even";
-    double start = place(axis, least), width = place(axis, most) - start;
+    double start = pen_place(axis, least), width = pen_place(axis, most) - start;
 
-    put_rect(out, PLOT_LEFT, y, start - PLOT_LEFT, 16, "keep");
-    put_rect(out, start, y, width < 1 ? 1 : width, 16, class);
-    put_rule(out, place(axis, from), y - 4, y + 20, "base");
+    pen_rect(out, PLOT_LEFT, y, start - PLOT_LEFT, 16, "keep");
+    pen_rect(out, start, y, width < 1 ? 1 : width, 16, class);
+    pen_rule(out, pen_place(axis, from), y - 4, y + 20, "base");
     low = low < 0 ? 0 : low;
     buf_printf(out, "<path d=\"M%.1f %.1fv8M%.1f %.1fH%.1fM%.1f %.1fv8\" class=\"whisk\"/>\n",
-               place(axis, low), y + 4, place(axis, low), y + 8, place(axis, high),
-               place(axis, high), y + 4);
+               pen_place(axis, low), y + 4, pen_place(axis, low), y + 8, pen_place(axis, high),
+               pen_place(axis, high), y + 4);
 }
 
-static void put_fall_row(struct buf *out, const struct axis *axis, const struct ledger *ledger,
+static void put_fall_row(struct buf *out, const struct pen_axis *axis, const struct ledger *ledger,
                          const struct ledger_line *line, double y)
 {
     const char *class = line->verdict == LEDGER_FASTER   ? "t-end t-good"
@@ -157,26 +62,26 @@ static void put_fall_row(struct buf *out, const struct axis *axis, const struct 
                                                          : "t-end t-even";
     struct buf text = BUF_INIT;
 
-    put_text(out, 0, y + 9, "t-name", line->row.name, 30);
+    pen_text(out, 0, y + 9, "t-name", line->row.name, 30);
     buf_printf(&text, "%s · against %s", store_line_kind_name(line->row.kind),
                ledger->cells[line->baseline].label);
-    put_text(out, 0, y + 25, "t-small", buf_text(&text), 36);
+    pen_text(out, 0, y + 25, "t-small", buf_text(&text), 36);
     buf_clear(&text);
     if (line->verdict == LEDGER_NOT_MEASURED) {
-        put_text(out, PLOT_LEFT + 6, y + 17, "t-small", line->why, 80);
-        put_text(out, WIDTH, y + 17, class, "not measured", 0);
+        pen_text(out, PLOT_LEFT + 6, y + 17, "t-small", line->why, 80);
+        pen_text(out, WIDTH, y + 17, class, "not measured", 0);
         buf_release(&text);
         return;
     }
     put_fall_bar(out, axis, line, y + 4);
     buf_printf(out, "<text x=\"%.0f\" y=\"%.1f\" class=\"%s\">", WIDTH, y + 9, class);
-    put_signed(out, write_ms(line->difference_ns, true).text);
+    pen_number(out, write_ms(line->difference_ns, true).text);
     buf_append_text(out, " ms</text>\n");
     buf_printf(&text, "%s %% [%s, %s]", write_percent(line->ratio).text,
                write_percent(line->ratio_interval.low).text,
                write_percent(line->ratio_interval.high).text);
     buf_printf(out, "<text x=\"%.0f\" y=\"%.1f\" class=\"t-small t-end\">", WIDTH, y + 25);
-    put_signed(out, buf_text(&text));
+    pen_number(out, buf_text(&text));
     buf_append_text(out, "</text>\n");
     buf_release(&text);
 }
@@ -184,7 +89,7 @@ static void put_fall_row(struct buf *out, const struct axis *axis, const struct 
 void chart_waterfall(const struct ledger *ledger, size_t id, const char *style, struct buf *out)
 {
     size_t rows = ledger->line_count < CHART_MAX_ROWS ? ledger->line_count : CHART_MAX_ROWS;
-    struct axis axis = {0, 0, 1};
+    struct pen_axis axis = plot_axis(0, 0);
     struct buf text = BUF_INIT;
     double top = style ? 40 : 8, bottom;
 
@@ -198,21 +103,21 @@ void chart_waterfall(const struct ledger *ledger, size_t id, const char *style, 
             fmax(line->baseline_ns, line->baseline_ns + line->difference_interval_ns.high) / 1e6);
     }
     axis.high = axis.high > 0 ? axis.high * 1.02 : 1;
-    axis.step = nice_step(axis.high, 6);
+    axis.step = pen_step(axis.high, 6);
     bottom = top + (double)rows * FALL_ROW;
     describe_lines(ledger, &text);
-    open_chart(out, "fall", id, bottom + 40, "Waterfall of taxes and gains", buf_text(&text),
-               style);
+    pen_open(out, &(struct pen_picture){"fall", id, bottom + 40, "Waterfall of taxes and gains",
+                                        buf_text(&text), style});
     buf_clear(&text);
     if (style) {
         buf_printf(&text, "%s · measured on %s", write_model(ledger), ledger->host);
-        put_text(out, 0, 18, "t-name", buf_text(&text), 130);
+        pen_text(out, 0, 18, "t-name", buf_text(&text), 130);
     }
     buf_release(&text);
-    put_axis(out, &axis, top - 6, bottom, "", false);
+    pen_axis(out, &axis, top - 6, bottom, "", false);
     for (size_t i = 0; i < rows; i++)
         put_fall_row(out, &axis, ledger, &ledger->lines[i], top + (double)i * FALL_ROW);
-    put_text(out, PLOT_LEFT, bottom + 34, "t-small",
+    pen_text(out, PLOT_LEFT, bottom + 34, "t-small",
              "ms, median; | the baseline; whiskers: 95 %, all lines together", 0);
     buf_append_text(out, "</svg>\n");
 }
@@ -222,9 +127,9 @@ void chart_waterfall(const struct ledger *ledger, size_t id, const char *style, 
 #define DIST_ROW 44.0
 
 /* The shared axis in per cent from the median: wide enough for nearly all of every cell. */
-static struct axis spread_axis(const struct ledger *ledger)
+static struct pen_axis spread_axis(const struct ledger *ledger)
 {
-    struct axis axis = {-1, 2, 1};
+    struct pen_axis axis = plot_axis(-1, 2);
 
     for (size_t i = 0; i < ledger->cell_count; i++) {
         const struct ledger_times *t = ledger_times(&ledger->cells[i]);
@@ -237,13 +142,13 @@ static struct axis spread_axis(const struct ledger *ledger)
         axis.high = fmax(axis.high, 100 * (tail / t->p50_ns - 1));
     }
     axis.high = fmin(axis.high, 200);
-    axis.step = nice_step(axis.high - axis.low, 8);
+    axis.step = pen_step(axis.high - axis.low, 8);
     axis.low -= (axis.high - axis.low) * 0.02;
     return axis;
 }
 
-static void put_histogram(struct buf *out, const struct axis *axis, const struct ledger_times *t,
-                          double base, size_t *beyond)
+static void put_histogram(struct buf *out, const struct pen_axis *axis,
+                          const struct ledger_times *t, double base, size_t *beyond)
 {
     size_t bins[BINS] = {0}, most = 0;
     double width = (PLOT_RIGHT - PLOT_LEFT) / BINS;
@@ -271,30 +176,30 @@ static void put_histogram(struct buf *out, const struct axis *axis, const struct
     buf_printf(out, "L%.1f %.1fZ\"/>\n", PLOT_RIGHT, base);
 }
 
-static void put_spread_row(struct buf *out, const struct axis *axis, const struct ledger_cell *cell,
-                           double y)
+static void put_spread_row(struct buf *out, const struct pen_axis *axis,
+                           const struct ledger_cell *cell, double y)
 {
     const struct ledger_times *t = ledger_times(cell);
     struct buf text = BUF_INIT;
     double base = y + 34, p90 = 100 * (t->p90_ns / t->p50_ns - 1);
     size_t beyond;
 
-    put_text(out, 0, y + 21, "t-name", cell->label, 30);
+    pen_text(out, 0, y + 21, "t-name", cell->label, 30);
     buf_printf(&text, "p50 %s ms", write_ms(t->p50_ns, false).text);
-    put_text(out, 0, y + 36, "t-small", buf_text(&text), 36);
+    pen_text(out, 0, y + 36, "t-small", buf_text(&text), 36);
     put_histogram(out, axis, t, base, &beyond);
-    put_rule(out, place(axis, 0), y + 3, base, "tick");
+    pen_rule(out, pen_place(axis, 0), y + 3, base, "tick");
     if (p90 < axis->high)
-        put_rule(out, place(axis, p90), y + 14, base, "tick2");
+        pen_rule(out, pen_place(axis, p90), y + 14, base, "tick2");
     buf_clear(&text);
     if (beyond)
         buf_printf(&text, "%zu of %zu beyond,", beyond, t->samples);
     else
         buf_printf(&text, "all %zu shown,", t->samples);
-    put_text(out, WIDTH, y + 21, "t-small t-end", buf_text(&text), 0);
+    pen_text(out, WIDTH, y + 21, "t-small t-end", buf_text(&text), 0);
     buf_clear(&text);
     buf_printf(&text, "largest %s ms", write_ms(t->max_ns, false).text);
-    put_text(out, WIDTH, y + 36, "t-small t-end", buf_text(&text), 0);
+    pen_text(out, WIDTH, y + 36, "t-small t-end", buf_text(&text), 0);
     buf_release(&text);
 }
 
@@ -324,16 +229,17 @@ static size_t measured_rows(const struct ledger *ledger)
 
 void chart_distributions(const struct ledger *ledger, size_t id, struct buf *out)
 {
-    struct axis axis = spread_axis(ledger);
+    struct pen_axis axis = spread_axis(ledger);
     struct buf text = BUF_INIT;
     size_t rows = measured_rows(ledger), row = 0;
     double bottom = 10 + (double)rows * DIST_ROW;
 
     describe_spreads(ledger, &text);
-    open_chart(out, "dist", id, bottom + 26, "Distribution of every cell's samples",
-               buf_text(&text), NULL);
+    pen_open(out,
+             &(struct pen_picture){"dist", id, bottom + 26, "Distribution of every cell's samples",
+                                   buf_text(&text), NULL});
     buf_release(&text);
-    put_axis(out, &axis, 4, bottom, " %", true);
+    pen_axis(out, &axis, 4, bottom, " %", true);
     for (size_t i = 0; i < ledger->cell_count && row < rows; i++)
         if (ledger_times(&ledger->cells[i]))
             put_spread_row(out, &axis, &ledger->cells[i], 5 + (double)row++ * DIST_ROW);
@@ -352,35 +258,35 @@ bool chart_has_stages(const struct ledger *ledger)
     return false;
 }
 
-static void put_stage_row(struct buf *out, const struct axis *axis, const struct ledger_cell *cell,
-                          double y)
+static void put_stage_row(struct buf *out, const struct pen_axis *axis,
+                          const struct ledger_cell *cell, double y)
 {
     static const char *const classes[] = {"s0", "s1", "s2", "s3", "s4"};
     const struct ledger_times *t = ledger_times(cell);
     double at = 0, x = PLOT_LEFT;
     struct buf text = BUF_INIT;
 
-    put_text(out, 0, y + 16, "t-name", cell->label, 30);
+    pen_text(out, 0, y + 16, "t-name", cell->label, 30);
     for (int s = 0; s <= LEDGER_STAGES; s++) {
         double ns = s < LEDGER_STAGES ? t->stage_ns[s] : t->p50_ns - at * 1e6, end;
 
         if (isnan(ns) || ns <= 0)
             continue;
         at += ns / 1e6;
-        end = place(axis, at);
-        put_rect(out, x, y, end - x, 22, classes[s]);
+        end = pen_place(axis, at);
+        pen_rect(out, x, y, end - x, 22, classes[s]);
         if (end - x > 38 && s < LEDGER_STAGES)
-            put_text(out, (x + end) / 2, y + 15.5, "t-in", write_ms(ns, false).text, 0);
+            pen_text(out, (x + end) / 2, y + 15.5, "t-in", write_ms(ns, false).text, 0);
         x = end;
     }
     buf_printf(&text, "%s ms", write_ms(t->p50_ns, false).text);
-    put_text(out, x + 8, y + 16, "t-small", buf_text(&text), 0);
+    pen_text(out, x + 8, y + 16, "t-small", buf_text(&text), 0);
     buf_release(&text);
 }
 
 void chart_stages(const struct ledger *ledger, size_t id, struct buf *out)
 {
-    struct axis axis = {0, 0, 1};
+    struct pen_axis axis = plot_axis(0, 0);
     struct buf text = BUF_INIT;
     size_t rows = 0, row = 0;
     double bottom;
@@ -399,12 +305,13 @@ void chart_stages(const struct ledger *ledger, size_t id, struct buf *out)
                    write_ms(t->stage_ns[LEDGER_BOXES], false).text);
     }
     axis.high = axis.high > 0 ? axis.high * 1.02 : 1;
-    axis.step = nice_step(axis.high, 6);
+    axis.step = pen_step(axis.high, 6);
     bottom = 6 + (double)rows * STAGE_ROW;
-    open_chart(out, "stage", id, bottom + 26, "Where the time of one picture goes", buf_text(&text),
-               NULL);
+    pen_open(out,
+             &(struct pen_picture){"stage", id, bottom + 26, "Where the time of one picture goes",
+                                   buf_text(&text), NULL});
     buf_release(&text);
-    put_axis(out, &axis, 4, bottom, "", false);
+    pen_axis(out, &axis, 4, bottom, "", false);
     for (size_t i = 0; i < ledger->cell_count && row < rows; i++)
         if (ledger_times(&ledger->cells[i]) && ledger->cells[i].pipeline)
             put_stage_row(out, &axis, &ledger->cells[i], 8 + (double)row++ * STAGE_ROW);

@@ -23,6 +23,18 @@ void chart_distributions(const struct ledger *ledger, size_t id, struct buf *out
 /* Where the time of one item goes: a stacked bar a cell. */
 void chart_stages(const struct ledger *ledger, size_t id, struct buf *out);
 
+/* Every visit of every cell, a row a cell: median and band over the sweeps, restarts, invalid
+ * visits, and the paired difference to its baseline. Nothing if no cell was measured. */
+void chart_series(const struct ledger *ledger, size_t id, struct buf *out);
+
+/* Latency against AP, with the intervals of both and the front of cells that no other beats. */
+void chart_trade(const struct ledger *ledger, size_t id, struct buf *out);
+bool chart_has_trade(const struct ledger *ledger); /* two cells with AP at least */
+
+/* Cells under the highest rates that were measured on their machine. */
+void chart_roofline(const struct ledger *ledger, size_t id, struct buf *out);
+bool chart_has_roofline(const struct ledger *ledger);
+
 /* Whether any cell has stages. */
 bool chart_has_stages(const struct ledger *ledger);
 

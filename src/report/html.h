@@ -14,9 +14,9 @@
 
 /* How much goes onto the page. */
 struct html_detail {
-    size_t cells; /* rows of a table of cells; what is left out is said */
-    bool classes; /* AP by class */
-    bool distributions;
+    size_t cells;       /* rows of a table of cells; what is left out is said */
+    bool classes;       /* AP by class */
+    bool distributions; /* and time series */
 };
 
 /* A number of our own making, its hyphens as minus signs. */
@@ -40,6 +40,13 @@ void html_spread(struct buf *out, const struct ledger *ledger, size_t id,
                  const struct html_detail *detail);
 void html_cold(struct buf *out, const struct ledger *ledger, size_t id,
                const struct html_detail *detail);
+void html_trade(struct buf *out, const struct ledger *ledger, size_t id);
+void html_roofline(struct buf *out, const struct ledger *ledger, size_t id);
+void html_series(struct buf *out, const struct ledger *ledger, size_t id,
+                 const struct html_detail *detail);
+void html_stability(struct buf *out, const struct ledger *ledger, size_t id,
+                    const struct html_detail *detail);
+void html_soak(struct buf *out, const struct ledger *ledger, size_t id);
 void html_stages(struct buf *out, const struct ledger *ledger, size_t id);
 void html_accuracy(struct buf *out, const struct ledger *ledger, size_t id,
                    const struct html_detail *detail);

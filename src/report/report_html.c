@@ -262,17 +262,32 @@ static void put_missing(struct buf *out, const struct ledger *ledger, size_t id)
     buf_append_text(out, "</section>\n");
 }
 
-static void put_nav(struct buf *out)
+/* Links to the sections of the first file that there are. */
+static void put_nav(struct buf *out, const struct ledger *ledger)
 {
-    static const char *const places[][2] = {
-        {"missing", "Not measured"}, {"ledger", "Ledger"},     {"cells", "Cells"},
-        {"spread", "Distributions"}, {"accuracy", "Accuracy"}, {"environment", "Environment"},
-        {"again", "Commands"},
+    const struct {
+        const char *id, *name;
+        bool present;
+    } places[] = {
+        {"missing", "Not measured", true},
+        {"ledger", "Ledger", true},
+        {"trade", "Latency against AP", chart_has_trade(ledger)},
+        {"cells", "Cells", true},
+        {"roofline", "Limits", chart_has_roofline(ledger)},
+        {"stages", "Stages", chart_has_stages(ledger)},
+        {"spread", "Distributions", true},
+        {"series", "Over the sweeps", ledger->decision.known},
+        {"stability", "Stability", ledger->decision.known},
+        {"soak", "Sustained speed", ledger->soak_visit_count > 0},
+        {"accuracy", "Accuracy", true},
+        {"environment", "Environment", true},
+        {"again", "Commands", true},
     };
 
     buf_append_text(out, "<nav aria-label=\"Sections\">");
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-        buf_printf(out, "<a href=\"#%s0\">%s</a> ", places[i][0], places[i][1]);
+        if (places[i].present)
+            buf_printf(out, "<a href=\"#%s0\">%s</a> ", places[i].id, places[i].name);
     buf_append_text(out, "</nav>\n");
 }
 
@@ -281,10 +296,15 @@ static void put_file(struct buf *out, const struct ledger *ledger, size_t id,
 {
     put_missing(out, ledger, id);
     put_ledger(out, ledger, id);
+    html_trade(out, ledger, id);
     html_cells(out, ledger, id, detail);
-    html_spread(out, ledger, id, detail);
+    html_roofline(out, ledger, id);
     html_stages(out, ledger, id);
     html_cold(out, ledger, id, detail);
+    html_spread(out, ledger, id, detail);
+    html_series(out, ledger, id, detail);
+    html_stability(out, ledger, id, detail);
+    html_soak(out, ledger, id);
     html_accuracy(out, ledger, id, detail);
     html_environment(out, ledger, id);
     html_commands(out, ledger, id, detail);
@@ -303,7 +323,7 @@ static void put_header(struct buf *out, const struct report_set *set)
     }
     if (set->count == 1)
         put_tiles(out, set->items[0]);
-    put_nav(out);
+    put_nav(out, set->items[0]);
     buf_append_text(out, "</header>\n");
 }
 

@@ -114,7 +114,7 @@ def test_planted_troubles_are_named(ledgers):
     assert cells["openvino"]["verdict"] == "drifts"
     low, high = cells["openvino"]["drift_interval"]
     assert low < 0.06 < high and low > 0
-    assert cells["python binding"]["verdict"] == "changes with restarts"
+    assert cells["python binding"]["verdict"] == "restarts differ"
     assert math.isclose(cells["int8"]["clock_hz"][0], 3.02e9)
     assert math.isclose(cells["int8"]["steal_share"], 0.02, rel_tol=1e-3)
     calm = [c["stability"]["verdict"] for c in ledgers("full")["cells"] if c["times"]]
