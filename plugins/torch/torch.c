@@ -38,8 +38,9 @@ static enum tare_status torch_open(const struct tare_open_options *options,
     *session = NULL;
     if (strcmp(options->precision, "int8") == 0) /* at once: importing PyTorch takes seconds */
         return tare_fail(err, TARE_UNSUPPORTED,
-                         "the torch runtime runs a checkpoint as it is, which has no int8 weights: "
-                         "need fp32, bf16 or fp16");
+                         "PyTorch has no int8 of its own any more: its quantiser (PT2E for x86) "
+                         "left torch for the package torchao, which is not used here: need fp32, "
+                         "bf16 or fp16, or 'tare quantize' and another runtime");
     return python_session_open(options, torch_options, "torch", session, report, err);
 }
 
