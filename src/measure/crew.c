@@ -118,8 +118,8 @@ static enum tare_status check_answer(const struct json_value *answer, struct tar
                      json_text(json_get(answer, "text"), "the worker failed and does not say why"));
 }
 
-static enum tare_status ask(struct crew_member *member, struct buf *command, int64_t patience_ns,
-                            struct json_tree **answer, struct tare_err *err)
+enum tare_status crew_ask(struct crew_member *member, const struct buf *command,
+                          int64_t patience_ns, struct json_tree **answer, struct tare_err *err)
 {
     struct tare_err inner = TARE_ERR_INIT;
     enum tare_status status = buf_status(command, "a command", err);
@@ -165,8 +165,8 @@ struct job {
     bool cold;
 };
 
-static void put_cell(struct json_writer *w, const char *op, const struct study *study,
-                     const struct study_cell *cell)
+void crew_put_cell(struct json_writer *w, const char *op, const struct study *study,
+                   const struct study_cell *cell)
 {
     json_put_text(w, "op", op);
     json_put_text(w, "plugin", study_cell_plugin(cell));
@@ -249,14 +249,14 @@ static enum tare_status open_cell(struct crew_member *member, const struct job *
 
     json_start(&w, &command, false);
     json_open_object(&w, NULL);
-    put_cell(&w, "open", job->study, job->cell);
+    crew_put_cell(&w, "open", job->study, job->cell);
     json_put_bool(&w, "cold", job->cold);
     json_open_array(&w, "pictures");
     for (size_t i = 0; i < kept; i++)
         json_put_text(&w, NULL, pictures->paths[i]);
     json_close_array(&w);
     json_close_object(&w);
-    status = ask(member, &command, patience, &answer, err);
+    status = crew_ask(member, &command, patience, &answer, err);
     if (status == TARE_OK) {
         read_opened(json_root(answer), opened);
         status =
@@ -397,7 +397,7 @@ static enum tare_status ask_runs(struct crew_member *member, struct buf *command
 
     memset(visit, 0, sizeof(*visit));
     list_threads(member, &before);
-    status = ask(member, command, patience_ns, &answer, err);
+    status = crew_ask(member, command, patience_ns, &answer, err);
     root = json_root(answer);
     if (status == TARE_OK) {
         int64_t cpu_after = crew_cpu_ns(member);
@@ -457,11 +457,11 @@ enum tare_status crew_streams(struct crew_member *member, const struct study *st
 
     json_start(&w, &command, false);
     json_open_object(&w, NULL);
-    put_cell(&w, "streams", study, cell);
+    crew_put_cell(&w, "streams", study, cell);
     json_put_int(&w, "count", streams);
     json_close_object(&w);
-    status = ask(member, &command, study->timeout_ns ? study->timeout_ns : OPEN_PATIENCE_NS,
-                 &answer, err);
+    status = crew_ask(member, &command, study->timeout_ns ? study->timeout_ns : OPEN_PATIENCE_NS,
+                      &answer, err);
     json_free(answer);
     buf_release(&command);
     return status;
@@ -517,7 +517,7 @@ enum tare_status crew_profile(struct crew_member *member, int64_t runs, struct j
     enum tare_status status;
 
     buf_printf(&command, "{\"op\": \"profile\", \"runs\": %lld}", (long long)runs);
-    status = ask(member, &command, OPEN_PATIENCE_NS, answer, err);
+    status = crew_ask(member, &command, OPEN_PATIENCE_NS, answer, err);
     buf_release(&command);
     return status;
 }

@@ -12,6 +12,7 @@
 
 #include "base/cores.h"
 #include "base/json_tree.h"
+#include "base/json_write.h"
 #include "base/process.h"
 #include "measure/protocol.h"
 #include "measure/study.h"
@@ -82,6 +83,14 @@ enum tare_status crew_streams(struct crew_member *member, const struct study *st
 enum tare_status crew_flow(struct crew_member *member, int64_t lead_ns, int64_t duration_ns,
                            int64_t first_picture, int64_t patience_ns, struct crew_visit *visit,
                            struct tare_err *err);
+
+/* One command and its answer, which the caller frees, on error too. For commands of other files. */
+enum tare_status crew_ask(struct crew_member *member, const struct buf *command,
+                          int64_t patience_ns, struct json_tree **answer, struct tare_err *err);
+
+/* What "open" says of a cell, as members of an open JSON object. */
+void crew_put_cell(struct json_writer *w, const char *op, const struct study *study,
+                   const struct study_cell *cell);
 
 /* Runs all annotated pictures through the timed session and writes COCO detections to a file.
  * progress may be NULL. */

@@ -20,6 +20,9 @@
  *         -> as visit's, with "nodes": [{"node": "conv1", "op": "Conv", "total_ns": 9, "calls": 2}]
  *     {"op": "eval", "images": "folder", "annotations": "a.json", "detections": "out.json"}
  *         -> {"progress": 0.25} any number of times, then {"ok": true, "pictures": 24}
+ *     {"op": "agree", "reference": {all that "open" has}, "pictures": ["a.jpg", ...], "seed": 1}
+ *         a session of the reference is opened beside the worker's own, for this command
+ *         -> {"ok": true, "figures": {"agreement.found": 0.97, ...}}
  *     {"op": "streams", "count": 2, and all that "open" has}: further sessions, alike
  *         -> {"ok": true, "streams": 2}
  *     {"op": "flow", "lead_ns": 200000000, "duration_ns": 2000000000, "first_picture": 0}

@@ -238,6 +238,8 @@ static void put_command(const struct study *study, const struct study_cell *cell
         (void)snprintf(text, sizeof(text), "%s=%s", cell->options[i].name, cell->options[i].value);
         put_pair(out, "--option", text);
     }
+    if (study->throughput)
+        put_pair(out, "--mode", "throughput");
     if (study->images[0])
         put_pair(out, "--images", study->images);
     if (study->annotations[0])

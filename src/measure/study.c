@@ -41,6 +41,16 @@ void study_cell_init(struct study_cell *cell, const char *model)
     cell->batch = 1;
 }
 
+size_t study_find_cell(const struct study *study, const char *name)
+{
+    size_t i = 0;
+
+    while (i < study->cell_count && strcmp(study->cells[i].name, name) != 0 &&
+           strcmp(study->cells[i].key, name) != 0)
+        i++;
+    return i;
+}
+
 enum tare_status study_set_option(struct study_cell *cell, const char *name, const char *value,
                                   struct tare_err *err)
 {

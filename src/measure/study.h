@@ -10,6 +10,7 @@
  *       "model": "yolov8n.pt",              relative to the study's folder, or absolute
  *       "images": "sample/images",          JPEG pictures, for families that look at pictures
  *       "annotations": "sample/instances.json",   COCO; adds accuracy
+ *       "reference": "direct",      the cell that others are to agree with, else the first in fp32
  *       "sweeps": 20, "restarts": 5, "visit_ms": 0, "runs": 0, "after_switch": 2,
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
  *       "budget_ms": 0, "width": 0, "max_sweeps": 200,
@@ -80,6 +81,7 @@ struct study {
     char name[64];
     char images[FILE_MAX_PATH];      /* "": none */
     char annotations[FILE_MAX_PATH]; /* "": none */
+    char reference[128];             /* cell that others are to agree with; "": the first in FP32 */
     int64_t sweeps;                  /* 20 */
     int64_t restarts;                /* worker processes a cell, 5 */
     int64_t visit_ns;                /* aimed at; 0: so long that visits have most of the time */
@@ -138,6 +140,9 @@ enum tare_status study_add_cell(struct study *study, const struct study_cell *ce
 
 /* Makes key of the other fields, and name of key where it is "". */
 enum tare_status study_make_key(struct study_cell *cell, struct tare_err *err);
+
+/* The cell of that name or key; cell_count if there is none. */
+size_t study_find_cell(const struct study *study, const char *name);
 
 /* Adds name=value to a cell, or replaces it. */
 enum tare_status study_set_option(struct study_cell *cell, const char *name, const char *value,

@@ -36,6 +36,7 @@ static const struct field study_fields[] = {
     {.name = "images", .kind = FIELD_PATH, TEXT_FIELD(study, images)},
     {.name = "annotations", .kind = FIELD_PATH, TEXT_FIELD(study, annotations)},
     {.name = "cpus", .kind = FIELD_TEXT, TEXT_FIELD(study, cpus)},
+    {.name = "reference", .kind = FIELD_TEXT, TEXT_FIELD(study, reference)},
     {"sweeps", FIELD_INT, offsetof(struct study, sweeps), 0, 1, 100000},
     {"restarts", FIELD_INT, offsetof(struct study, restarts), 0, 1, 1000},
     {"visit_ms", FIELD_MS, offsetof(struct study, visit_ns), 0, 0, 3600e3},
@@ -260,10 +261,9 @@ static enum tare_status find_cell(const struct study *study, const struct json_v
 
     if (!name)
         return tare_fail(err, TARE_BADDATA, "a ledger line lacks its '%s'", role);
-    for (*index = 0; *index < study->cell_count; (*index)++)
-        if (strcmp(study->cells[*index].name, name) == 0 ||
-            strcmp(study->cells[*index].key, name) == 0)
-            return TARE_OK;
+    *index = study_find_cell(study, name);
+    if (*index < study->cell_count)
+        return TARE_OK;
     return tare_fail(err, TARE_BADDATA, "a ledger line names cell '%.60s', which is not there",
                      name);
 }
@@ -335,6 +335,10 @@ static enum tare_status make_lines(struct study *study, const struct json_value 
         status = study_derive_lines(study, err);
     if (status == TARE_OK)
         status = forms_add_cells(study, err);
+    if (status == TARE_OK && study->reference[0] &&
+        study_find_cell(study, study->reference) == study->cell_count)
+        status =
+            tare_fail(err, TARE_BADDATA, "the reference '%.60s' is not a cell", study->reference);
     if (status == TARE_OK)
         status = add_lines(study, written, err);
     return status == TARE_OK ? forms_add_lines(study, err) : status;

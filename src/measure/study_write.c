@@ -38,6 +38,7 @@ static void put_settings(struct json_writer *w, const struct study *study)
     json_put_text(w, "name", study->name);
     json_put_text(w, "images", study->images);
     json_put_text(w, "annotations", study->annotations);
+    json_put_text(w, "reference", study->reference);
     json_put_int(w, "sweeps", study->sweeps);
     json_put_int(w, "restarts", study->restarts);
     json_put_number(w, "visit_ms", (double)study->visit_ns / 1e6);

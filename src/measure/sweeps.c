@@ -13,6 +13,7 @@
 #include "base/cpu.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "measure/agreeing.h"
 #include "measure/cold.h"
 #include "measure/confirm.h"
 #include "measure/evaluate.h"
@@ -285,6 +286,8 @@ static enum tare_status run_restart(struct sweeps *s, int64_t ordinal, struct ta
         status = settle(s, ordinal, err);
     if (status == TARE_OK && ordinal == s->plan.restarts - 1 && s->study->annotations[0])
         status = eval_crew(s, err);
+    if (status == TARE_OK && ordinal == s->plan.restarts - 1)
+        status = agreeing_run(s, err);
     return status == TARE_OK ? sweeps_stop_crew(s, err) : status;
 }
 

@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "backend/registry.h"
 #include "backend/session.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -19,8 +18,8 @@
 #include "measure/loop.h"
 #include "measure/protocol.h"
 #include "measure/session_graph.h"
-#include "onnx/onnx_precision.h"
-#include "onnx/onnx_read.h"
+#include "measure/worker_agree.h"
+#include "measure/worker_open.h"
 
 #define COMMAND_MAX ((size_t)1 << 20)  /* bytes of one command */
 #define PICTURE_MAX ((size_t)64 << 20) /* bytes of one JPEG file */
@@ -72,86 +71,7 @@ static enum tare_status answer_failure(struct worker *worker, const struct tare_
     return status;
 }
 
-/* --- open
- * -------------------------------------------------------------------------------------------- */
-
-static bool is_int8(const char *precision)
-{
-    return strcmp(precision, "int8") == 0;
-}
-
-/*
- * A cell is named by what is executed. A runtime that runs a model as it is must be given one of
- * the precision that the cell claims; one that converts does so between floating-point precisions.
- * A file that can't be read here is left to the runtime's own words.
- */
-static enum tare_status check_precision(const struct worker *worker, const char *model_path,
-                                        const char *claimed, struct tare_err *err)
-{
-    uint32_t capabilities = backend_slots(worker->backend)->capabilities;
-    enum tare_status status = TARE_OK;
-    struct onnx_model model;
-    const char *made_for;
-    bool converts;
-
-    if (!model_path || capabilities & TARE_CAP_NO_MODEL ||
-        onnx_read(model_path, &model, NULL) != TARE_OK)
-        return TARE_OK;
-    made_for = onnx_precision(model.proto);
-    converts = capabilities & TARE_CAP_CONVERTS && !is_int8(made_for) && !is_int8(claimed);
-    if (!converts && strcmp(made_for, claimed) != 0)
-        status = tare_fail(err, TARE_UNSUPPORTED,
-                           "'%s' is an %s model, and this runtime executes a model as it is; "
-                           "'%s' needs a file made for it",
-                           file_base_name(model_path), made_for, claimed);
-    onnx_model_release(&model);
-    return status;
-}
-
-static enum tare_status open_session(struct worker *worker, const struct json_value *command,
-                                     struct backend_session **session, struct tare_err *err)
-{
-    const struct json_value *given = json_get(command, "options");
-    const char *missing = json_text(json_get(command, "if_missing"), "");
-    struct tare_err failure = TARE_ERR_INIT;
-    struct tare_option_value options[32];
-    struct backend_session_options open = {
-        .model_path = json_text(json_get(command, "model"), NULL),
-        .device = json_text(json_get(command, "device"), "cpu"),
-        .precision = json_text(json_get(command, "precision"), "fp32"),
-        .threads = (int32_t)json_int(json_get(command, "threads"), 0),
-        .batch = (int32_t)json_int(json_get(command, "batch"), 1),
-        .options = options,
-        .option_count = json_count(given),
-        .choose_shape = family_input_shape,
-        .size = (int32_t)json_int(json_get(command, "size"), 0),
-    };
-    enum tare_status status;
-
-    if (open.model_path && !open.model_path[0])
-        open.model_path = NULL;
-    if (open.option_count > sizeof(options) / sizeof(options[0]))
-        return tare_fail(err, TARE_LIMIT, "too many options");
-    for (size_t i = 0; i < open.option_count; i++)
-        options[i] =
-            (struct tare_option_value){json_key(given, i), json_text(json_at(given, i), "")};
-    status = worker->backend ? TARE_OK
-                             : backend_acquire(json_text(json_get(command, "plugin"), ""),
-                                               &worker->backend, NULL, 0, err);
-    worker->reached_ns[STEP_PLUGIN] = clock_now_ns();
-    if (status == TARE_OK && !json_bool(json_get(command, "cold"), false))
-        status = check_precision(worker, open.model_path, open.precision, err);
-    if (status == TARE_OK && json_get(given, "profile") &&
-        !(backend_slots(worker->backend)->capabilities & TARE_CAP_PROFILE))
-        status = tare_fail(err, TARE_UNSUPPORTED, "the runtime does not time its nodes");
-    if (status == TARE_OK)
-        status = backend_session_open(worker->backend, &open, session, &failure);
-    worker->reached_ns[STEP_SESSION] = clock_now_ns();
-    /* A runtime that cannot run the cell at all says so; the missing file comes after that. */
-    if (failure.status == TARE_ABSENT && missing[0] && !file_exists(open.model_path))
-        return tare_fail(err, TARE_ABSENT, "%s", missing);
-    return failure.status != TARE_OK ? tare_fail(err, failure.status, "%s", failure.text) : status;
-}
+/* --- open ------------------------------------------------------------------------------------- */
 
 static enum tare_status load_pictures(struct worker *worker, const struct json_value *paths,
                                       struct tare_err *err)
@@ -213,7 +133,8 @@ static enum tare_status do_open(struct worker *worker, const struct json_value *
 
     if (worker->session)
         return tare_fail(err, TARE_INVALID, "a session is open already");
-    status = open_session(worker, command, &worker->session, err);
+    status =
+        worker_open_session(command, &worker->backend, &worker->session, worker->reached_ns, err);
     if (status == TARE_OK)
         status = open_family(worker, command, err);
     reached[STEP_INPUT] = clock_now_ns();
@@ -323,7 +244,7 @@ static enum tare_status do_streams(struct worker *worker, const struct json_valu
     while (status == TARE_OK && (int64_t)worker->flow.count < count) {
         struct backend_session *session = NULL;
 
-        status = open_session(worker, command, &session, err);
+        status = worker_open_session(command, &worker->backend, &session, worker->reached_ns, err);
         if (status == TARE_OK)
             status = flow_add(&worker->flow, session, &worker->family_options, err);
     }
@@ -421,6 +342,14 @@ static enum tare_status do_eval(struct worker *worker, const struct json_value *
     return status;
 }
 
+static enum tare_status do_agree(struct worker *worker, const struct json_value *command,
+                                 struct json_writer *answer, struct tare_err *err)
+{
+    if (!worker->session)
+        return tare_fail(err, TARE_INVALID, "no session is open");
+    return worker_agree(worker->session, command, answer, err);
+}
+
 /* --- serving
  * --------------------------------------------------------------------------------------------- */
 
@@ -431,8 +360,8 @@ struct worker_command {
 };
 
 static const struct worker_command commands[] = {
-    {"open", do_open},       {"visit", do_visit}, {"warmup", do_warmup},   {"eval", do_eval},
-    {"streams", do_streams}, {"flow", do_flow},   {"profile", do_profile},
+    {"open", do_open},   {"visit", do_visit},     {"warmup", do_warmup}, {"eval", do_eval},
+    {"agree", do_agree}, {"streams", do_streams}, {"flow", do_flow},     {"profile", do_profile},
 };
 
 static enum tare_status run_command(struct worker *worker, const struct json_value *command,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "report/report.h"
+#include "report/report_agreement.h"
 #include "report/report_cold.h"
 #include "report/report_soak.h"
 #include "report/report_throughput.h"
@@ -174,6 +175,18 @@ static void put_cells(const struct page *page, const struct ledger *ledger)
     paint(page, PAINT_NONE);
     for (size_t i = 0; i < ledger->cell_count; i++)
         put_cell(page, ledger, i);
+}
+
+static void put_agreement(const struct page *page, const struct ledger *ledger)
+{
+    struct buf about = BUF_INIT;
+
+    agreement_about(&about, ledger);
+    if (about.size) {
+        put_heading(page, "Agreement", buf_text(&about));
+        agreement_put_cells(page->out, ledger);
+    }
+    buf_release(&about);
 }
 
 /* --- limits --- */
@@ -411,6 +424,7 @@ enum tare_status report_text(const struct report_set *set, bool colour, struct b
         put_notes(&page, "Not measured", &ledger->missing);
         put_lines(&page, ledger);
         put_cells(&page, ledger);
+        put_agreement(&page, ledger);
         report_soak_text(ledger, out);
         report_cold_text(ledger, out);
         put_limits(&page, ledger);

@@ -197,3 +197,39 @@ def test_outputs_that_are_not_finite_are_named(tare, work):
     done = tare("eval", work / "nan.onnx", "--against", work / "reference.onnx", "--images",
                 work / "images", "--threads", 1, "-q")
     assert done.returncode == 1 and "'cls8' has a value that is not finite" in done.stderr
+
+
+def study(work, **settings):
+    path = work / "study.json"
+    path.write_text(json.dumps({
+        "model": str(work / "model.onnx"), "images": str(work / "images"), "sweeps": 2, "runs": 1,
+        "restarts": 1, "warmup_runs": 1, "warmup_ms": 1, "defaults": {"threads": 1},
+        "cells": [{"name": "other", "runtime": "openvino"},
+                  {"name": "exact", "model": str(work / "reference.onnx")}], **settings}))
+    return path
+
+
+def test_bench_says_what_eval_says(tare, work):
+    """The figures of a study's cell are those of the same pair of files and runtimes by hand."""
+    by_hand = agreement(tare, work, "model.onnx", "--runtime", "openvino", "--seed", 1)
+    done = tare("bench", study(work, reference="exact"), "-o", work / "run.db", "-q", "--json",
+                timeout=600)
+    assert done.returncode == 0, done.stderr
+    cells = {c["label"]: c["figures"] for c in json.loads(done.stdout)["ledgers"][0]["cells"]}
+    assert not any(name.startswith("agreement.") for name in cells["exact"])
+    figures = cells["other"]
+    assert figures["agreement.pictures"] == len(PICTURES)
+    for name in ("found", "faded", "added", "ap", "ap50"):
+        for part, suffix in (("value", ""), ("low", ".low"), ("high", ".high")):
+            assert figures[f"agreement.{name}{suffix}"] == pytest.approx(by_hand[name][part])
+    for head in by_hand["heads"]:
+        assert figures[f"agreement.sqnr_db.{head['name']}"] == pytest.approx(
+            head["sqnr_db"]["value"])
+    text = tare("report", work / "run.db").stdout
+    assert "boxes of exact" in text and "worst head" in text
+
+
+def test_bench_refuses_a_reference_that_is_no_cell(tare, work):
+    done = tare("bench", study(work, reference="nobody"), "-o", work / "none.db", "-q")
+    assert done.returncode != 0 and "the reference 'nobody' is not a cell" in done.stderr
+    assert not (work / "none.db").exists()
