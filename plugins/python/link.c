@@ -180,7 +180,7 @@ enum tare_status link_call(struct link *link, const char *request, struct json_t
     if (link->broken.status != TARE_OK)
         return tare_fail(err, link->broken.status, "%s", link->broken.text);
     if (request)
-        status = process_send(&link->process, request, &reason);
+        status = process_send(&link->process, request, clock_now_ns() + link->timeout_ns, &reason);
     if (status == TARE_OK)
         status = process_receive(&link->process, clock_now_ns() + link->timeout_ns, &line, &reason);
     if (status == TARE_TIMEOUT)

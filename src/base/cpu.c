@@ -222,6 +222,41 @@ static void read_virtualisation(const char *root, bool flag, struct cpu_info *in
         (void)snprintf(info->virtualisation, sizeof(info->virtualisation), "hypervisor");
 }
 
+/* What a control group leaves of its limit; -1: there is none. */
+static int64_t group_left(const char *root, const char *folder, const char *limit,
+                          const char *usage)
+{
+    char path[512], text[64];
+    int64_t most;
+
+    (void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s", folder, limit);
+    read_line(root, path, text, sizeof(text));
+    most = text[0] >= '0' && text[0] <= '9' ? strtoll(text, NULL, 10) : -1;
+    (void)snprintf(path, sizeof(path), "/sys/fs/cgroup%s/%s", folder, usage);
+    read_line(root, path, text, sizeof(text));
+    if (most < 0 || most > INT64_MAX / 2 || !text[0]) /* version 1 writes "none" as a huge number */
+        return -1;
+    return most > strtoll(text, NULL, 10) ? most - strtoll(text, NULL, 10) : 0;
+}
+
+/* The group that this process is in (version 2), or the one at the top, as containers see theirs.
+ */
+static void read_group_memory(const char *root, struct cpu_info *info)
+{
+    char own[384] = "";
+    int64_t left[3];
+
+    read_line(root, "/proc/self/cgroup", own, sizeof(own));
+    left[0] = strncmp(own, "0::/", 4) == 0 && own[4]
+                  ? group_left(root, own + 3, "memory.max", "memory.current")
+                  : -1;
+    left[1] = group_left(root, "", "memory.max", "memory.current");
+    left[2] = group_left(root, "/memory", "memory.limit_in_bytes", "memory.usage_in_bytes");
+    for (int i = 0; i < 3; i++)
+        if (left[i] >= 0 && left[i] < info->available_bytes)
+            info->available_bytes = left[i];
+}
+
 /* "200000 100000": two processors' worth of time in each period; "max 100000": no limit. */
 static void read_quota(const char *root, struct cpu_info *info)
 {
@@ -264,6 +299,7 @@ enum tare_status cpu_read(const char *root, struct cpu_info *info, struct tare_e
     read_architecture(root, text, info);
     read_line(root, "/proc/device-tree/model", info->board, sizeof(info->board));
     read_memory(root, info);
+    read_group_memory(root, info);
     read_clocks(root, info);
     read_virtualisation(root, flags && has_word(flags, "hypervisor"), info);
     read_quota(root, info);

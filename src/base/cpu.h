@@ -46,8 +46,8 @@ struct cpu_info {
     int core_count;          /* physical ones; logical_count where the kernel does not say */
     double quota;            /* processors' worth of time by the control group; 0: no limit */
     int64_t memory_bytes;
-    int64_t available_bytes;
-    unsigned features; /* of enum cpu_feature */
+    int64_t available_bytes; /* without swapping, within the control group's limit */
+    unsigned features;       /* of enum cpu_feature */
 };
 
 /* root: NULL or "" for this machine. What cannot be read is left empty; only a tree without

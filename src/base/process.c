@@ -194,32 +194,12 @@ static enum tare_status fail_gone(struct process *process, struct tare_err *err)
     return tare_fail(err, TARE_FAILED, "the process is gone: %s", end);
 }
 
-enum tare_status process_send(struct process *process, const char *line, struct tare_err *err)
-{
-    size_t size = strlen(line), sent = 0;
-
-    if (process->channel_fd < 0)
-        return tare_fail(err, TARE_FAILED, "the process is gone");
-    while (sent <= size) {
-        const char *from = sent < size ? line + sent : "\n";
-        ssize_t count =
-            send(process->channel_fd, from, sent < size ? size - sent : 1, MSG_NOSIGNAL);
-
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return fail_gone(process, err);
-        sent += (size_t)count;
-    }
-    return TARE_OK;
-}
-
-/* Waits until the channel can be read. */
-static enum tare_status wait_readable(struct process *process, int64_t deadline_ns,
-                                      struct tare_err *err)
+/* Waits until the channel can be read (POLLIN) or written (POLLOUT). */
+static enum tare_status wait_channel(const struct process *process, short event,
+                                     int64_t deadline_ns, struct tare_err *err)
 {
     for (;;) {
-        struct pollfd poller = {process->channel_fd, POLLIN, 0};
+        struct pollfd poller = {process->channel_fd, event, 0};
         int64_t left = deadline_ns ? deadline_ns - clock_now_ns() : INT64_MAX;
         int wait_ms = left > 200000000 ? 200 : left > 0 ? (int)(left / 1000000) + 1 : 0;
         int ready;
@@ -232,8 +212,35 @@ static enum tare_status wait_readable(struct process *process, int64_t deadline_
         if (ready < 0 && errno != EINTR)
             return tare_fail(err, TARE_IO, "cannot wait for a process: %s", strerror(errno));
         if (ready == 0 && left <= 0)
-            return tare_fail(err, TARE_TIMEOUT, "the process did not answer in time");
+            return tare_fail(err, TARE_TIMEOUT,
+                             event == POLLIN ? "the process did not answer in time"
+                                             : "the process does not read what it is told");
     }
+}
+
+enum tare_status process_send(struct process *process, const char *line, int64_t deadline_ns,
+                              struct tare_err *err)
+{
+    size_t size = strlen(line), sent = 0;
+
+    if (process->channel_fd < 0)
+        return tare_fail(err, TARE_FAILED, "the process is gone");
+    while (sent <= size) {
+        const char *from = sent < size ? line + sent : "\n";
+        ssize_t count = send(process->channel_fd, from, sent < size ? size - sent : 1,
+                             MSG_NOSIGNAL | MSG_DONTWAIT);
+        enum tare_status status = TARE_OK;
+
+        if (count >= 0)
+            sent += (size_t)count;
+        else if (errno == EAGAIN)
+            status = wait_channel(process, POLLOUT, deadline_ns, err);
+        else if (errno != EINTR)
+            return fail_gone(process, err);
+        if (status != TARE_OK)
+            return status;
+    }
+    return TARE_OK;
 }
 
 /* pending holds: the last line handed out, its NUL, then what came after it. */
@@ -278,7 +285,7 @@ enum tare_status process_receive(struct process *process, int64_t deadline_ns, c
         *line = take_line(process, &consumed);
         if (*line)
             return TARE_OK;
-        status = wait_readable(process, deadline_ns, err);
+        status = wait_channel(process, POLLIN, deadline_ns, err);
         if (status != TARE_OK)
             return status;
         room = buf_reserve(&process->pending, 4096);

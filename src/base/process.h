@@ -44,8 +44,10 @@ struct process_options {
 enum tare_status process_start(struct process *process, const struct process_options *options,
                                struct tare_err *err);
 
-/* Sends one line (without its newline). TARE_FAILED if the child is gone. */
-enum tare_status process_send(struct process *process, const char *line, struct tare_err *err);
+/* Sends one line (without its newline). TARE_FAILED if the child is gone; a child that does not
+ * read until deadline_ns (CLOCK_MONOTONIC; 0: for ever) is TARE_TIMEOUT, and the line is cut. */
+enum tare_status process_send(struct process *process, const char *line, int64_t deadline_ns,
+                              struct tare_err *err);
 
 /*
  * Waits for one line from the child, at most until deadline_ns (CLOCK_MONOTONIC; 0: for ever).

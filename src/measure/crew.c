@@ -20,6 +20,7 @@
 #define STOP_PATIENCE_NS  ((int64_t)2 * 1000000000)
 #define QUIET_WINDOW_NS   ((int64_t)50 * 1000000)
 #define QUIET_PATIENCE_NS ((int64_t)2 * 1000000000)
+#define SEND_PATIENCE_NS  ((int64_t)10 * 1000000000)
 #define QUIET_SHARE       0.01
 #define BUSY_SHARE        0.05 /* of the busiest thread's time, to count as working */
 #define MAX_THREADS       1024 /* of a worker that are looked at */
@@ -50,15 +51,42 @@ static void wake(struct crew_member *member)
     member->stopped = false;
 }
 
-static enum tare_status check_memory(const struct crew_member *member, struct tare_err *err)
+static enum tare_status send_line(struct crew_member *member, const char *line,
+                                  struct tare_err *err)
 {
-    int64_t bytes = member->limit_bytes ? process_tree_rss_bytes(member->process.pid) : 0;
+    return process_send(&member->process, line, clock_now_ns() + SEND_PATIENCE_NS, err);
+}
 
-    if (bytes <= member->limit_bytes)
+/* Who grows beyond the bound is ended: the others were there before. */
+static enum tare_status check_together(const struct crew_member *member, struct tare_err *err)
+{
+    const struct crew_pictures *p = member->pictures;
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < p->member_count; i++)
+        if (p->members[i].process.pid)
+            sum += p->members[i].held_bytes;
+    if (p->together_bytes == 0 || sum <= p->together_bytes)
         return TARE_OK;
     return tare_fail(err, TARE_LIMIT,
+                     "the workers hold %lld MiB together, allowed are %lld (60 %% of the memory "
+                     "that was free at the start): measure fewer cells in one study",
+                     (long long)(sum >> 20), (long long)(p->together_bytes >> 20));
+}
+
+static enum tare_status check_memory(struct crew_member *member, struct tare_err *err)
+{
+    int64_t limit = member->pictures->limit_bytes, bytes;
+
+    if (!limit && !member->pictures->together_bytes)
+        return TARE_OK;
+    bytes = process_tree_rss_bytes(member->process.pid);
+    member->held_bytes = bytes;
+    if (!limit || bytes <= limit)
+        return check_together(member, err);
+    return tare_fail(err, TARE_LIMIT,
                      "the worker grew to %lld MiB, allowed are %lld (memory_limit_mb of a study)",
-                     (long long)(bytes >> 20), (long long)(member->limit_bytes >> 20));
+                     (long long)(bytes >> 20), (long long)(limit >> 20));
 }
 
 /* One line, with a look at the worker's memory and output while waiting. */
@@ -128,7 +156,10 @@ enum tare_status crew_ask(struct crew_member *member, const struct buf *command,
     if (status != TARE_OK)
         return status;
     wake(member);
-    if (process_send(&member->process, buf_text(command), &inner) != TARE_OK)
+    status = send_line(member, buf_text(command), &inner);
+    if (status == TARE_TIMEOUT || status == TARE_STOPPED)
+        return tare_fail(err, status, "%s", inner.text);
+    if (status != TARE_OK)
         return fail_with_log(member, &inner, err);
     status = receive(member, patience_ns, answer, err);
     if (status == TARE_OK)
@@ -280,6 +311,7 @@ static enum tare_status start(struct crew_member *member, const struct job *job,
     status = make_shared(member, err);
     options.shared_fd = member->shared_fd;
     member->cores = job->pictures->cores;
+    member->pictures = job->pictures;
     if (member->cores && CPU_COUNT(&member->cores->cells) > 0)
         options.cpus = &member->cores->cells;
     begun_ns = clock_now_ns();
@@ -316,7 +348,7 @@ void crew_dismiss(struct crew_member *member)
     if (member->process.pid == 0 || member->dismissed)
         return;
     wake(member);
-    (void)process_send(&member->process, "{\"op\": \"quit\"}", NULL);
+    (void)send_line(member, "{\"op\": \"quit\"}", NULL);
     member->dismissed = true;
 }
 
@@ -541,7 +573,7 @@ enum tare_status crew_eval(struct crew_member *member, const struct study *study
     if (status == TARE_OK)
         wake(member);
     if (status == TARE_OK)
-        status = process_send(&member->process, buf_text(&command), err);
+        status = send_line(member, buf_text(&command), err);
     if (status == TARE_OK)
         status = receive_eval(member, progress, data, pictures, err);
     buf_release(&command);

@@ -21,7 +21,8 @@ struct crew_member {
     struct process process;
     struct protocol_shared *shared; /* NULL: not started */
     int shared_fd;
-    int64_t limit_bytes; /* of resident memory; 0: none */
+    const struct crew_pictures *pictures; /* as given to crew_start() */
+    int64_t held_bytes;                   /* resident memory, when it was last looked at */
     const struct cores_plan *cores;
     bool stopped;   /* by SIGSTOP, because it would not go quiet */
     bool dismissed; /* it was asked to end */
@@ -46,11 +47,16 @@ struct crew_visit {
     int outside_threads; /* of those, may run on other processors than the cells' */
 };
 
-/* What all workers of a study get alike: their pictures and where they run. */
+/* What all workers of a study get alike: their pictures, where they run and what they may hold. It
+ * outlives them. */
 struct crew_pictures {
     char **paths; // (count)
     size_t count;
-    const struct cores_plan *cores; /* NULL: where the parent may run */
+    const struct cores_plan *cores;    /* NULL: where the parent may run */
+    int64_t limit_bytes;               /* of one worker's resident memory; 0: none */
+    int64_t together_bytes;            /* of all members' together; 0: none */
+    const struct crew_member *members; // (member_count)
+    size_t member_count;
 };
 
 /* Starts a worker for a cell and opens its session. On error the member holds nothing. */

@@ -36,7 +36,7 @@ static void conclude(const struct ledger_pair *pair, size_t other, struct ledger
 
 enum tare_status ledger_confirm(struct store *store, struct ledger *ledger, struct tare_err *err)
 {
-    struct ledger_visits visits[2] = {{NULL, 0}, {NULL, 0}}; /* the other, the winner */
+    struct ledger_visits visits[2] = {{0}, {0}}; /* the other, the winner */
     struct ledger_pair pair = {.cell = 0, .baseline = 1};
     struct tare_err inner = TARE_ERR_INIT;
     struct confirm_pick pick;

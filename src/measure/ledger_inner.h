@@ -19,6 +19,8 @@ struct ledger_visit {
 struct ledger_visits {
     struct ledger_visit *items; // (count)
     size_t count;
+    size_t *in_sweep; // (sweep_count): 1 + index of its first visit that has a median; 0: none
+    size_t sweep_count;
 };
 
 /* Reads a cell's visits and restarts and fills its times, in every mode. visits gets those of

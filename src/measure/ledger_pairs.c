@@ -54,10 +54,9 @@ static bool table_make(struct table *table, const struct ledger_visits *visits,
 
 const struct ledger_visit *ledger_visit_in(const struct ledger_visits *visits, size_t sweep)
 {
-    for (size_t i = 0; i < visits->count; i++)
-        if ((size_t)visits->items[i].row.sweep == sweep && visits->items[i].median_ns > 0)
-            return &visits->items[i];
-    return NULL;
+    size_t at = sweep < visits->sweep_count ? visits->in_sweep[sweep] : 0;
+
+    return at ? &visits->items[at - 1] : NULL;
 }
 
 int64_t ledger_cluster(const struct ledger_visit *cell, const struct ledger_visit *baseline)

@@ -24,7 +24,8 @@ void ledger_release_visits(struct ledger_visits *visits)
     for (size_t i = 0; i < visits->count; i++)
         free(visits->items[i].samples_ns);
     free(visits->items);
-    *visits = (struct ledger_visits){NULL, 0};
+    free(visits->in_sweep);
+    *visits = (struct ledger_visits){0};
 }
 
 /* Samples of one series as doubles; count 0 and TARE_OK if the visit has none. Negative ones mean
@@ -125,6 +126,31 @@ static enum tare_status sum_up_visit(struct store *store, struct ledger_visit *v
     return status;
 }
 
+/* Sweeps come from a file: one beyond what a study may have is in no sweep. */
+static enum tare_status index_visits(struct ledger_visits *visits, struct tare_err *err)
+{
+    for (size_t i = 0; i < visits->count; i++) {
+        int64_t sweep = visits->items[i].row.sweep;
+
+        if (sweep >= 0 && sweep < (int64_t)LEDGER_MAX_SWEEPS &&
+            (size_t)sweep >= visits->sweep_count)
+            visits->sweep_count = (size_t)sweep + 1;
+    }
+    visits->in_sweep = calloc(visits->sweep_count + 1, sizeof(*visits->in_sweep));
+    if (!visits->in_sweep) {
+        visits->sweep_count = 0;
+        return no_memory(err);
+    }
+    for (size_t i = visits->count; i-- > 0;) { /* backwards: the first of a sweep stays */
+        const struct ledger_visit *visit = &visits->items[i];
+
+        if (visit->row.sweep >= 0 && visit->row.sweep < (int64_t)visits->sweep_count &&
+            visit->median_ns > 0)
+            visits->in_sweep[visit->row.sweep] = i + 1;
+    }
+    return TARE_OK;
+}
+
 /* Valid visits of one mode with their samples. */
 static enum tare_status load_visits(struct store *store, const struct store_visit *rows,
                                     size_t row_count, enum store_visit_mode mode,
@@ -132,7 +158,7 @@ static enum tare_status load_visits(struct store *store, const struct store_visi
 {
     enum tare_status status = TARE_OK;
 
-    *visits = (struct ledger_visits){calloc(row_count + 1, sizeof(*visits->items)), 0};
+    *visits = (struct ledger_visits){.items = calloc(row_count + 1, sizeof(*visits->items))};
     if (!visits->items)
         return no_memory(err);
     for (size_t i = 0; i < row_count && status == TARE_OK; i++) {
@@ -148,7 +174,7 @@ static enum tare_status load_visits(struct store *store, const struct store_visi
         if (status == TARE_OK)
             status = sum_up_visit(store, visit, err);
     }
-    return status;
+    return status == TARE_OK ? index_visits(visits, err) : status;
 }
 
 static enum tare_status pool_samples(const struct ledger_visits *visits, struct ledger_times *times,
@@ -354,7 +380,7 @@ static enum tare_status fill_modes(struct store *store, uint64_t seed, struct le
 
     for (int mode = 0; mode < LEDGER_MODES && status == TARE_OK; mode++) {
         struct ledger_times *times = &cell->times[mode];
-        struct ledger_visits here = {NULL, 0};
+        struct ledger_visits here = {0};
 
         fill_counts(rows, row_count, (enum store_visit_mode)mode, times);
         if (times->visits)
@@ -402,7 +428,7 @@ enum tare_status ledger_read_cell(struct store *store, uint64_t seed, struct led
     size_t restart_count = 0, row_count = 0;
     enum tare_status status;
 
-    *visits = (struct ledger_visits){NULL, 0};
+    *visits = (struct ledger_visits){0};
     status = fill_restarts(store, cell, &restarts, &restart_count, err);
     if (status == TARE_OK)
         status = store_visits(store, cell->row.id, &rows, &row_count, err);
@@ -427,7 +453,7 @@ enum tare_status ledger_load_visits(struct store *store, int64_t cell_id,
     size_t restart_count = 0, row_count = 0;
     enum tare_status status = store_restarts(store, cell_id, &restarts, &restart_count, err);
 
-    *visits = (struct ledger_visits){NULL, 0};
+    *visits = (struct ledger_visits){0};
     if (status == TARE_OK)
         status = store_visits(store, cell_id, &rows, &row_count, err);
     if (status == TARE_OK)

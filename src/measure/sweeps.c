@@ -445,15 +445,17 @@ static enum tare_status profile_cells(struct sweeps *s, struct tare_err *err)
     return profile_record(&job, s->store, s->result->run_id, err);
 }
 
-/* What a worker may hold: the machine must not swap, nor the kernel pick its own victim. */
-static int64_t memory_limit(const struct study *study)
+/* What the workers may hold: the machine must not swap, nor the kernel pick its own victim. */
+static void limit_memory(struct sweeps *s)
 {
     struct cpu_info info;
 
-    if (study->memory_limit_mb)
-        return study->memory_limit_mb << 20;
-    return cpu_read(NULL, &info, NULL) == TARE_OK ? (int64_t)(0.6 * (double)info.available_bytes)
-                                                  : 0;
+    s->pictures.members = s->crew;
+    s->pictures.member_count = s->crew ? s->study->cell_count : 0;
+    if (cpu_read(NULL, &info, NULL) == TARE_OK)
+        s->pictures.together_bytes = (int64_t)(0.6 * (double)info.available_bytes);
+    s->pictures.limit_bytes =
+        s->study->memory_limit_mb ? s->study->memory_limit_mb << 20 : s->pictures.together_bytes;
 }
 
 enum tare_status sweeps_run(const struct study *study, struct store *store,
@@ -464,12 +466,12 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
     enum tare_status status = TARE_OK;
 
     memset(result, 0, sizeof(*result));
-    s.memory_bytes = memory_limit(study);
     s.mode = sweeps_mode(study);
     s.start_ns = s.epoch_ns = clock_now_ns();
     s.work = (double)study->cell_count * SWEEPS_START_WORK * 10; /* until there is a plan */
     s.crew = calloc(study->cell_count + 1, sizeof(*s.crew));
     s.cells = calloc(study->cell_count + 1, sizeof(*s.cells));
+    limit_memory(&s);
     if (!s.crew || !s.cells)
         status = tare_fail(err, TARE_NOMEM, "out of memory for a study");
     if (status == TARE_OK)

@@ -45,7 +45,6 @@ struct sweeps {
     bool planned;
     bool *visited;          // (plan.sweeps, cell_count), once planned
     size_t visited_room;    /* its elements */
-    int64_t memory_bytes;   /* that a worker may hold; 0: not known */
     int64_t start_ns;       /* of this process's work */
     int64_t epoch_ns;       /* of the run, which may have begun in another process */
     int64_t predecessor_id; /* the cell of the last visit; 0: none */

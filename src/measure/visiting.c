@@ -117,7 +117,6 @@ enum tare_status sweeps_start_cell(struct sweeps *s, size_t i, struct tare_err *
                                                &s->pictures, &cell->opened, failure);
     if (status == TARE_OK) {
         cell->opened_once = true;
-        s->crew[i].limit_bytes = s->memory_bytes;
         status = warm_up(s, i, begun_ns, &restart.warmup_runs, &restart.warmup_steady, failure);
     }
     crew_watch_now(s->crew, s->study->cell_count, &s->watch);

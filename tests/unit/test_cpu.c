@@ -91,6 +91,20 @@ static void names_fit_or_stop(void)
     CHECK(cpu_feature_name((enum cpu_feature)(CPU_AVX2 | CPU_FMA)) == NULL);
 }
 
+/* The trees limited-v1 and limited-v2 have epyc-vm's processor and memory, and the
+ * files of a control group of either version, written by hand (cgroups(7)). */
+static void obeys_a_control_group(void)
+{
+    struct cpu_info info;
+
+    CHECK_OK(cpu_read(MACHINES "limited-v2", &info, err));
+    CHECK(info.available_bytes == (int64_t)(512 - 128) << 20);
+    CHECK_OK(cpu_read(MACHINES "limited-v1", &info, err));
+    CHECK(info.available_bytes == (int64_t)(256 - 64) << 20);
+    CHECK_OK(cpu_read(MACHINES "xeon", &info, err)); /* has none */
+    CHECK(info.available_bytes > (int64_t)1 << 30);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -100,6 +114,7 @@ int main(int argc, char **argv)
         {"reads_this_machine", reads_this_machine},
         {"refuses_an_empty_tree", refuses_an_empty_tree},
         {"names_fit_or_stop", names_fit_or_stop},
+        {"obeys_a_control_group", obeys_a_control_group},
         {0},
     };
 

@@ -1,6 +1,7 @@
 #include "check.h"
 
 #include <signal.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/process.h"
@@ -25,10 +26,10 @@ static void talks_in_lines(void)
     char *line;
 
     CHECK_OK(start_shell(&p, "while read x <&3; do echo \"<$x>\" >&3; done", NULL, err));
-    CHECK_OK(process_send(&p, "one", err));
+    CHECK_OK(process_send(&p, "one", 0, err));
     CHECK_OK(process_receive(&p, in_seconds(10), &line, err));
     CHECK(line && strcmp(line, "<one>") == 0);
-    CHECK_OK(process_send(&p, "two", err));
+    CHECK_OK(process_send(&p, "two", in_seconds(10), err));
     CHECK_OK(process_receive(&p, in_seconds(10), &line, err));
     CHECK(line && strcmp(line, "<two>") == 0);
     process_release(&p, 1000000000);
@@ -127,6 +128,27 @@ static void counts_cpu_time(void)
     CHECK(process_cpu_ns(999999999) == -1);
 }
 
+/* A socket pair holds some hundred KiB; what does not read must not hold up its parent. */
+static void does_not_wait_for_a_deaf_child(void)
+{
+    size_t size = (size_t)4 << 20;
+    char *line = malloc(size + 1);
+    struct tare_err err = TARE_ERR_INIT;
+    int64_t start = clock_now_ns();
+    struct process p;
+
+    CHECK(line != NULL);
+    if (!line)
+        return;
+    memset(line, 'x', size);
+    line[size] = '\0';
+    CHECK(start_shell(&p, "sleep 30", NULL, &err) == TARE_OK);
+    CHECK(process_send(&p, line, clock_now_ns() + 300000000, &err) == TARE_TIMEOUT);
+    CHECK(clock_now_ns() - start < (int64_t)10 * 1000000000);
+    process_release(&p, 0);
+    free(line);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -138,6 +160,7 @@ int main(int argc, char **argv)
         {"changes_the_environment", changes_the_environment},
         {"ends_a_child_that_ignores_it", ends_a_child_that_ignores_it},
         {"counts_cpu_time", counts_cpu_time},
+        {"does_not_wait_for_a_deaf_child", does_not_wait_for_a_deaf_child},
         {NULL, NULL},
     };
 
