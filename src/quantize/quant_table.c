@@ -24,7 +24,7 @@ static enum tare_status read_means(struct quant_table *table, struct quant_row *
     if (!values)
         return arena_status(&table->arena, "the calibration table", err);
     for (size_t i = 0; i < count; i++) {
-        values[i] = json_number(json_at(means, i), NAN);
+        values[i] = (double)(float)json_number(json_at(means, i), NAN);
         if (!isfinite(values[i]))
             return tare_fail(err, TARE_BADDATA, "tensor '%.200s': mean %zu is no finite number",
                              row->tensor, i);
@@ -149,7 +149,7 @@ static double short_float(double value)
 {
     char text[32];
 
-    for (int digits = 6; digits < 9; digits++) {
+    for (int digits = 6; digits <= 9; digits++) {
         (void)snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtof(text, NULL) == (float)value)
             break;

@@ -127,8 +127,10 @@ static struct range find_range(const struct job *job, const struct quant_value *
     if (value->maker == SIZE_MAX) /* pictures: all of their values, exactly */
         return fixed;
     tally_fold(tally, value->silu, NULL, &sums[0]);
-    if (value->before_silu)
+    if (value->before_silu && job->options->profile.everywhere)
         return range_find_silu(&sums[0], extremes);
+    if (value->before_silu) /* nobody reads it in 8 bits */
+        return range_find(&source, RANGE_MINMAX);
     if (job->options->method == RANGE_AUTO && any_weight(weights, tally->channels)) {
         tally_fold(tally, value->silu, weights, &sums[1]);
         source.weighed = &sums[1];
@@ -161,6 +163,8 @@ static enum tare_status find_ranges(struct job *job)
             status = tare_fail(job->err, TARE_NOMEM, "out of memory for means");
         else
             tally_means(tally, value->silu, job->means[i]);
+        for (size_t c = 0; job->means[i] && c < tally->channels; c++)
+            job->means[i][c] = (double)(float)job->means[i][c]; /* as a table holds them */
     }
     for (size_t i = 0; energy && i < plan->value_count; i++)
         free(energy[i]);

@@ -72,9 +72,10 @@ static float quantised(float value, const struct range_scale *scale)
 double range_error(const struct tally_sum *sum, const struct range_scale *scale)
 {
     double error = 0, total = 0;
+    float width = bin_width(sum);
 
     for (int i = 0; i < TALLY_BINS; i++) {
-        float value = bin_middle(sum, i), gap;
+        float value = ((float)(i - TALLY_ZERO) + 0.5F) * width, gap;
 
         if (sum->mass[i] == 0)
             continue;
@@ -202,22 +203,23 @@ static struct range from_entropy(const struct range_source *source)
 /* --- least error --------------------------------------------------------------------------------
  */
 
-static double gap_power(float gap)
+static inline double gap_power(float gap)
 {
-    return gap == 0 ? 0 : (double)powf(fabsf(gap), RANGE_POWER);
+    return (double)(gap * gap * sqrtf(fabsf(gap)));
 }
 
-/* Mean |silu(quantised) - silu(value)|^RANGE_POWER, times the mass. */
+/* Mean |silu(quantised) - silu(value)|^2.5, times the mass. */
 static double silu_error(const struct tally_sum *sum, const float *after,
                          const struct range_scale *scale)
 {
     float table[LEVELS];
     double error = 0;
+    float steps = bin_width(sum) / scale->scale;
 
     for (int i = 0; i < LEVELS; i++)
         table[i] = tally_silu((float)(i - scale->zero) * scale->scale);
     for (int i = 0; i < TALLY_BINS; i++) {
-        float q = rintf(bin_middle(sum, i) / scale->scale) + (float)scale->zero;
+        float q = rintf(((float)(i - TALLY_ZERO) + 0.5F) * steps) + (float)scale->zero;
 
         if (sum->mass[i] == 0)
             continue;

@@ -25,7 +25,6 @@
 
 #define RANGE_TAIL   1e-5
 #define RANGE_ENERGY 1.5
-#define RANGE_POWER  2.4F
 #define RANGE_STEP   8 /* bins between two thresholds that entropy tries */
 
 enum range_method {
