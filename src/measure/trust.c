@@ -92,6 +92,7 @@ static void start_study(const struct trust_options *options, struct study *study
     (void)snprintf(study->name, sizeof(study->name), "trust");
     study->confirm = false; /* nothing is picked */
     study->seed = options->seed ? options->seed : 1;
+    study->confirm = false; /* nobody picks a winner here */
     study->visit_ns = 15000000;
     study->warmup_runs = 10;
     study->warmup_ns = 15000000;

@@ -12,7 +12,7 @@ import walsh_reference  # noqa: E402
 
 STUDY = {
     "name": "explained", "model": "", "sweeps": 12, "restarts": 4, "runs": 25,
-    "warmup_runs": 6, "warmup_ms": 5,
+    "warmup_runs": 6, "warmup_ms": 5, "confirm": False,
     "cells": [
         {"name": "a", "runtime": "null", "options": {"delay_ns": 40000, "jitter_ns": 20000}},
         {"name": "b", "runtime": "null", "options": {"delay_ns": 60000, "jitter_ns": 20000}},
