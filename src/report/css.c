@@ -130,7 +130,8 @@ const char *const css_page[] = {
 ".tiles{grid-template-columns:1fr 1fr}}"
 "@media print{:root{color-scheme:light;--paper:#fff;--card:#fff;--ink:#111;--muted:#555;"
 "--rule:#ccc;--faint:#f3f1ec;--good:#14766a;--good-soft:#bfe0da;--bad:#a9481f;--bad-soft:#f2cdb9;"
-"--even:#777;--even-soft:#dedad1;--bar:#d9d4c8;--s0:#c79a3b;--s1:#8b9d5b;--s2:#2f6c8f;--s3:#99587e;--s4:#cfcabf}"
+"--even:#777;--even-soft:#dedad1;--bar:#d9d4c8;--s0:#c79a3b;"
+"--s1:#8b9d5b;--s2:#2f6c8f;--s3:#99587e;--s4:#cfcabf}"
 "@page{size:A4;margin:13mm}html,body{background:#fff}",
 "body{font-size:10.5pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}",
 "main{max-width:none;padding:0}nav{display:none}section{margin-top:26px}h2{break-after:avoid}",

@@ -9,7 +9,8 @@
 #define LABEL_HEIGHT  16.0
 #define LABEL_COLUMN  7.3 /* width of a letter, at most about */
 #define LABEL_COLUMNS 30
-#define MAX_DECADES   4 /* with three ticks each */
+#define MAX_DECADES   4  /* with three ticks each */
+#define MAX_LABELS    20 /* all written; of more, those that find room */
 
 double pen_place(const struct pen_axis *axis, double value)
 {
@@ -172,6 +173,15 @@ static struct pen_box candidate(const struct pen_label *label, int direction, do
     return box;
 }
 
+static double overlap_of(const struct pen_box *box, const struct pen_box *taken, size_t count)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += overlap(box, &taken[i]);
+    return sum;
+}
+
 static struct pen_box best_place(const struct pen_label *label, const struct pen_box *taken,
                                  size_t taken_count, const struct pen_box *inside, double *distance)
 {
@@ -187,8 +197,7 @@ static struct pen_box best_place(const struct pen_label *label, const struct pen
 
             if (!is_inside(&box, inside))
                 continue;
-            for (size_t i = 0; i < taken_count; i++)
-                cost += 4 * overlap(&box, &taken[i]);
+            cost += 4 * overlap_of(&box, taken, taken_count);
             if (cost < least) {
                 least = cost;
                 best = box;
@@ -203,21 +212,24 @@ void pen_labels(struct buf *out, const struct pen_label *labels, size_t label_co
                 const struct pen_box *inside)
 {
     struct pen_box *taken = calloc(label_count + obstacle_count + 1, sizeof(*taken));
+    size_t used = 0;
 
     if (!taken) {
         out->status = out->status == TARE_OK ? TARE_NOMEM : out->status;
         return;
     }
     for (size_t i = 0; i < obstacle_count; i++)
-        taken[i] = obstacles[i];
+        taken[used++] = obstacles[i];
     for (size_t i = 0; i < label_count; i++) {
         double distance;
-        struct pen_box box = best_place(&labels[i], taken, obstacle_count + i, inside, &distance);
+        struct pen_box box = best_place(&labels[i], taken, used, inside, &distance);
         double x = fmax(box.x, fmin(labels[i].x, box.x + box.width));
         double y = fmax(box.y + 3, fmin(labels[i].y, box.y + box.height - 2));
         bool left = box.x + box.width <= labels[i].x;
 
-        taken[obstacle_count + i] = box;
+        if (label_count > MAX_LABELS && overlap_of(&box, taken, used) > 0)
+            continue;
+        taken[used++] = box;
         if (distance > 20)
             buf_printf(out, "<path d=\"M%.1f %.1fL%.1f %.1f\" class=\"leader\"/>\n", labels[i].x,
                        labels[i].y, x, y);

@@ -71,7 +71,8 @@ struct pen_label {
 
 /*
  * Writes labels (label_count) beside their marks, inside `inside`, where they cover each other and
- * the obstacles (obstacle_count) least; one that had to go farther gets a line to its mark.
+ * the obstacles (obstacle_count) least; one that had to go farther gets a line to its mark. Of more
+ * than 20, those are left out that find no room.
  */
 void pen_labels(struct buf *out, const struct pen_label *labels, size_t label_count,
                 const struct pen_box *obstacles, size_t obstacle_count,
