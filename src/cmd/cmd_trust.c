@@ -19,7 +19,7 @@ struct args {
 };
 
 static const struct option_info table[] = {
-    {OPTION_INT, "sweeps", 's', "N", "more sweeps see smaller differences", "84", NULL, 2, 10000,
+    {OPTION_INT, "sweeps", 's', "N", "more sweeps see smaller differences", "240", NULL, 2, 10000,
      offsetof(struct args, sweeps)},
     {OPTION_FLAG, "long", 0, NULL, "the long form: the same as --repetitions 20", NULL, NULL, 0, 0,
      offsetof(struct args, is_long)},
@@ -41,7 +41,7 @@ static const struct option_info table[] = {
 static const struct options_usage usage = {
     "trust", NULL, "say which differences can be seen on this machine today",
     "Measures identical cells against each other, and cells with 1, 2 and 5 % more work planted,\n"
-    "by the same sweeps as any study. Takes less than a minute; run nothing else meanwhile.\n"
+    "by the same sweeps as any study. Takes about half a minute; run nothing else meanwhile.\n"
     "The long form does that 20 times and counts how often the intervals held the truth."};
 
 /* The repetitions so far, and what the progress display shows of the present one. */

@@ -11,10 +11,10 @@
 #include "store/store.h"
 
 #define WORK_UNITS    1000 /* of the null backend: one per cent is ten of them */
-#define REAL_SWEEPS   18   /* of the model's study */
+#define REAL_SWEEPS   60   /* of the model's study */
 #define REAL_RESTARTS 6
-#define KNOWN_SHARE   0.8 /* of the time, where there is a model too */
-#define GROUP         2   /* known lines a study: the fewer cells, the sooner a sweep comes round */
+#define KNOWN_SHARE   0.65 /* of the time, where there is a model too */
+#define GROUP         2 /* known lines a study: the fewer cells, the sooner a sweep comes round */
 
 struct plan_line {
     enum trust_kind kind;
@@ -93,7 +93,8 @@ static void start_study(const struct trust_options *options, struct study *study
     study->confirm = false; /* nothing is picked */
     study->seed = options->seed ? options->seed : 1;
     study->confirm = false; /* nobody picks a winner here */
-    study->visit_ns = 15000000;
+    study->freeze = true;
+    study->visit_ns = 8000000;
     study->warmup_runs = 10;
     study->warmup_ns = 15000000;
 }

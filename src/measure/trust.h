@@ -9,7 +9,8 @@
  * Visits are short and sweeps many. A core here is fast while its neighbour sleeps, half as fast
  * while it works, and stays so from milliseconds to a second: the sooner a sweep comes round, the
  * more of its visits meet one state, and every sweep is one more draw of it. For the same reason
- * there are two lines a study, whose intervals hold together, and not four.
+ * workers are stopped by signal between visits (freeze.h), and there are two lines a study, whose
+ * intervals hold together, and not four.
  *
  * Threads: no shared state; it takes the machine for itself for some seconds.
  */
@@ -22,7 +23,7 @@
 
 #include "tare/status.h"
 
-#define TRUST_SWEEPS    84 /* unless the options say otherwise */
+#define TRUST_SWEEPS    240 /* unless the options say otherwise */
 #define TRUST_RESTARTS  12
 #define TRUST_MAX_LINES 8
 
@@ -72,7 +73,7 @@ bool trust_covers(const struct trust_line *line, double ratio);
 /* Called different for identical cells, slower for a planted or a real tax. */
 bool trust_called(const struct trust_line *line);
 
-/* One line: "a slow-down of 1.3 % or more can be seen in 84 sweeps; ..." */
+/* One line: "a slow-down of 1.3 % or more can be seen in 240 sweeps; ..." */
 void trust_describe(const struct trust_result *result, char *text, size_t text_bytes);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "measure/freeze.h"
 #include "measure/host.h"
 #include "measure/record.h"
 #include "measure/steady.h"
@@ -134,9 +135,24 @@ enum tare_status sweeps_start_cell(struct sweeps *s, size_t i, struct tare_err *
 
 /* --- visiting -------------------------------------------------------------------------------- */
 
-static const char *invalid_reason(const struct crew_visit *visit)
+/* others_ns: what the workers that were to be quiet ran meanwhile. */
+static const char *invalid_reason(const struct crew_visit *visit, int64_t others_ns)
 {
+    if ((double)others_ns > FREEZE_SHARE * (double)visit->wall_ns)
+        return "another worker ran during the visit";
     return visit->major_faults > 0 ? "pages were read from disk during the visit" : "";
+}
+
+/* Sees to it that nobody else runs; returns their CPU time so far, if that is to be looked at
+ * again afterwards. */
+static int64_t quieten(struct sweeps *s, size_t i)
+{
+    if (!s->study->freeze) {
+        (void)crew_hush(s->crew, s->study->cell_count, &s->crew[i], &s->watch);
+        return 0;
+    }
+    freeze_others(s->crew, s->study->cell_count, &s->crew[i]);
+    return freeze_cpu_ns(s->crew, s->study->cell_count, &s->crew[i]);
 }
 
 /* How long a visit may take before its worker counts as hung. */
@@ -157,6 +173,7 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
     int64_t runs = s->plan.runs[i] + study->after_switch, steal = host_steal_ns();
     int64_t period = study->paced ? (int64_t)(1e9 / study->rate_hz) : 0;
     int64_t expected = runs * (period > cell->pilot_ns ? period : cell->pilot_ns);
+    int64_t others;
     struct crew_visit done;
     struct store_visit row = {
         .cell_id = cell->id,
@@ -169,13 +186,15 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
         .steal_ns = -1,
     };
 
-    (void)crew_hush(s->crew, study->cell_count, &s->crew[i], &s->watch);
+    others = quieten(s, i);
     row.started_ns = clock_now_ns() - s->epoch_ns;
     if ((study->throughput
              ? throughput_visit(s, i, sweep, &done, failure)
              : crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period,
                           visit_patience(study, expected), &done, failure)) != TARE_OK)
         return TARE_OK;
+    if (study->freeze)
+        others = freeze_cpu_ns(s->crew, study->cell_count, &s->crew[i]) - others;
     crew_watch_now(s->crew, study->cell_count, &s->watch); /* the next one may wait less */
     if (thread_count_keep(s, i, &done, err) != TARE_OK)
         return err->status;
@@ -187,7 +206,7 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
     row.mean_clock_hz = host_clock_hz();
     steal = steal < 0 ? -1 : host_steal_ns() - steal;
     row.steal_ns = steal < 0 ? -1 : steal; /* kernels are known to count it backwards */
-    row.why_invalid = invalid_reason(&done);
+    row.why_invalid = invalid_reason(&done, others);
     row.valid = row.why_invalid[0] == '\0';
     if (study->throughput)
         return throughput_record(s->store, &row, &done, s->crew[i].shared, err);
