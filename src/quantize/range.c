@@ -174,16 +174,27 @@ static double divergence(const double *mass, int bins, int levels, double total,
     return (plogp - plogq) / total + log(within_all / total);
 }
 
+/* The bins that hold the greatest magnitude of the mean picture. */
+static int least_bins(const struct range_source *source)
+{
+    float low = tally_mean_low(source->extremes, source->pictures);
+    float high = tally_mean_high(source->extremes, source->pictures);
+
+    return (int)ceilf((-low > high ? -low : high) / bin_width(source->sum));
+}
+
 static struct range from_entropy(const struct range_source *source)
 {
-    int levels = source->symmetric ? LEVELS / 2 : LEVELS, best = 0, bins, done = 0;
+    int levels = source->symmetric ? LEVELS / 2 : LEVELS, best = 0, bins, done = 0, first;
     double mass[TALLY_ZERO], total = 0, plogp = 0, least = INFINITY;
     struct range range = {0, 0, RANGE_ENTROPY};
     int count = magnitudes(source->sum, mass);
 
     for (int i = 0; i < count; i++)
         total += mass[i];
-    for (bins = count - (count - levels) / RANGE_STEP * RANGE_STEP; bins <= count && count > levels;
+    first = least_bins(source);
+    first = first > levels ? first : levels;
+    for (bins = count - (count - first) / RANGE_STEP * RANGE_STEP; bins <= count && count > first;
          bins += RANGE_STEP) {
         double value;
 

@@ -5,13 +5,16 @@
  * Methods:
  *   minmax      the mean over pictures of their least and greatest value
  *   percentile  the values that RANGE_TAIL of all lie below and above
- *   mse         the range with the least mean squared error, searched for from the extremes inwards
- *   entropy     the threshold with the least Kullback-Leibler divergence between the histogram of
- *               magnitudes and what 256 levels (128 for symmetric ranges) make of it (Migacz,
- * "8-bit inference with TensorRT", 2017), each value weighing as much as the RANGE_ENERGY-th power
- * of its magnitude. Without a weight the many small values of a detector's features decide alone,
- * and what it detects is clipped away. silu        for the input of a SiLU: the least mean error
- * after it, to the power of RANGE_POWER
+ *   mse         least mean squared error, searched for from the extremes inwards
+ *   entropy     the threshold with the least Kullback-Leibler divergence between the histogram
+ *               of magnitudes and what 256 levels (128 for symmetric ranges) make of it
+ *               (Migacz, "8-bit inference with TensorRT", 2017); see below
+ *   silu        for the input of a SiLU: the least mean |error|^2.5 after it
+ *
+ * Entropy differs from there in two things, without which the many small values of a detector's
+ * features decide alone, and what it detects is clipped away: a value weighs as much as the
+ * RANGE_ENERGY-th power of its magnitude, and no threshold lies under the mean of the pictures'
+ * greatest magnitudes.
  *
  * Threads: no shared state.
  */

@@ -57,13 +57,14 @@ def percentile(pictures, tail=1e-5):
     return min(max(low, least), 0), max(min(high, most), 0)
 
 
-def divergences(counts, levels):
-    """{bins: KL divergence} of every threshold that is tried, over magnitudes' mass^1.5."""
+def divergences(counts, levels, least):
+    """{bins: KL divergence} of every threshold that is tried, from `least` bins on, where a value
+    weighs its magnitude^1.5."""
     half = BINS // 2
     mass = (counts[half:] + counts[half - 1::-1]) * (np.arange(half) + 0.5) ** 1.5
     last = int(np.nonzero(mass)[0][-1]) + 1
-    found = {}
-    for bins in range(last - (last - levels) // 8 * 8, last + 1, 8):
+    found, first = {}, max(levels, least)
+    for bins in range(last - (last - first) // 8 * 8, last + 1, 8):
         kept = mass[:bins]
         p = kept.copy()
         p[-1] += mass[bins:].sum()

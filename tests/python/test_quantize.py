@@ -105,8 +105,9 @@ def test_entropy_takes_the_threshold_of_least_divergence(tables, activations):
             counts, reach = reference.silu_histogram(activations[before])
         else:
             counts, reach = reference.histogram(activations[name])
-        found = reference.divergences(counts, 256)
         width = 2 * reach / reference.BINS
+        least = max(map(abs, reference.minmax(activations[name])))
+        found = reference.divergences(counts, 256, int(np.ceil(least / width)))
         best = min(min(found, key=found.get) * width, max(float(a.max()) for a in activations[name]))
         assert row["high"] == pytest.approx(best, rel=1e-4), name
         checked += 1
