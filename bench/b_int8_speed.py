@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What INT8 buys on ONNX Runtime, one thread: the ordinary FP32 export (full head), FP32 with the raw
-head, and tare quantize --for cpu of that, taking turns in one process; ratios are medians over
+"""What INT8 buys on ONNX Runtime, one thread: the ordinary FP32 export (full head), FP32 with the
+raw head, and tare quantize --for cpu of that, taking turns in one process; ratios are medians over
 rounds. The bounds are those of a processor with 8-bit dot products (VNNI); on one without, rows
 say what it reached, and the bounds are reported as they are."""
 import json

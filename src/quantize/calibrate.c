@@ -29,6 +29,7 @@ struct calibration {
     char **names;           /* of the pictures */
     size_t *order, count;   // (count): which names are run
     struct tally *tallies;  // (plan->observed_count)
+    struct lags *lags;      // (plan->value_count)
     pthread_mutex_t *locks; // (plan->observed_count)
     pthread_mutex_t lock;   /* guards what follows */
     size_t next, done;
@@ -173,10 +174,11 @@ static void close_worker(struct worker *worker)
 }
 
 /* One more picture of a tensor, of each slot of the batch. */
-static enum tare_status count_tensor(const struct worker *worker, size_t index, const char *picture,
+static enum tare_status count_tensor(const struct worker *worker, size_t index, size_t picture,
                                      struct tare_err *err)
 {
     struct calibration *shared = worker->shared;
+    const struct quant_plan *plan = shared->plan;
     const struct tare_tensor *tensor = worker->tensors[index];
     struct tally *tally = &shared->tallies[index];
     enum tare_status status = TARE_OK;
@@ -188,12 +190,17 @@ static enum tare_status count_tensor(const struct worker *worker, size_t index, 
                             (size_t)(tensor->shape[2] * tensor->shape[3]), err);
     if (status == TARE_OK) /* each slot holds the same picture */
         status = tally_count(tally, tensor->data, false, &seen, err);
+    for (size_t i = 0; status == TARE_OK && seen.finite && i < plan->value_count; i++)
+        if (plan->values[i].seen == index && plan->values[i].windows)
+            lags_add(&shared->lags[i], tensor->data, (size_t)tensor->shape[1],
+                     (size_t)tensor->shape[2], (size_t)tensor->shape[3], plan->values[i].silu,
+                     picture);
     (void)pthread_mutex_unlock(&shared->locks[index]);
     if (status == TARE_OK && !seen.finite)
         status = tare_fail(err, TARE_BADDATA,
                            "tensor '%.200s' holds NaN or infinite values on picture '%s': the "
                            "model cannot be calibrated",
-                           shared->plan->values[shared->plan->observed[index]].name, picture);
+                           plan->values[plan->observed[index]].name, shared->names[picture]);
     return status;
 }
 
@@ -215,17 +222,17 @@ static enum tare_status load_picture(const struct worker *worker, const char *na
     return status;
 }
 
-static enum tare_status run_picture(const struct worker *worker, const char *name,
+static enum tare_status run_picture(const struct worker *worker, size_t picture,
                                     struct tare_err *err)
 {
     size_t tensors = worker->shared->plan->observed_count;
     size_t first = tensors * (size_t)worker->index / MAX_WORKERS; /* so that they seldom meet */
-    enum tare_status status = load_picture(worker, name, err);
+    enum tare_status status = load_picture(worker, worker->shared->names[picture], err);
 
     if (status == TARE_OK)
         status = backend_session_run(worker->session, NULL, NULL, err);
     for (size_t i = 0; i < tensors && status == TARE_OK; i++)
-        status = count_tensor(worker, (first + i) % tensors, name, err);
+        status = count_tensor(worker, (first + i) % tensors, picture, err);
     return status;
 }
 
@@ -263,7 +270,7 @@ static void *work(void *argument)
     if (open_worker(worker, &err) != TARE_OK)
         tell(worker->shared, &err);
     while (err.status == TARE_OK && (index = take_picture(worker->shared)) != SIZE_MAX) {
-        (void)run_picture(worker, worker->shared->names[index], &err);
+        (void)run_picture(worker, index, &err);
         tell(worker->shared, &err);
     }
     close_worker(worker);
@@ -322,10 +329,10 @@ static enum tare_status choose_pictures(struct calibration *shared, size_t *foun
 enum tare_status calibrate_run(struct onnx_model *model, const struct quant_plan *plan,
                                const struct onnx_shapes *shapes,
                                const struct calibrate_options *options, struct tally *tallies,
-                               size_t *pictures, struct tare_err *err)
+                               struct lags *lags, size_t *pictures, struct tare_err *err)
 {
     struct calibration shared = {
-        .plan = plan, .options = options, .tallies = tallies, .err = TARE_ERR_INIT};
+        .plan = plan, .options = options, .tallies = tallies, .lags = lags, .err = TARE_ERR_INIT};
     size_t found = 0;
     int fd = -1;
     enum tare_status status = choose_pictures(&shared, &found, err);

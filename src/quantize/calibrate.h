@@ -23,15 +23,15 @@ struct calibrate_options {
 };
 
 /*
- * Fills tallies, one for each of plan->observed, which the caller releases, also on error (all zero
- * at first). *pictures is how many were run. TARE_ABSENT for a folder without pictures,
- * TARE_BADDATA for a picture that is broken, or one on which a value comes out as NaN or infinite,
- * which is named; TARE_UNSUPPORTED if the model takes no pictures; TARE_STOPPED. The model is
- * unchanged afterwards.
+ * Fills tallies, one for each of plan->observed, which the caller releases, also on error, and
+ * lags, one for each of plan's values (of those that want them); all zero at first. *pictures is
+ * how many were run. TARE_ABSENT for a folder without pictures, TARE_BADDATA for a picture that is
+ * broken, or one on which a value comes out as NaN or infinite, which is named; TARE_UNSUPPORTED if
+ * the model takes no pictures; TARE_STOPPED. The model is unchanged afterwards.
  */
 enum tare_status calibrate_run(struct onnx_model *model, const struct quant_plan *plan,
                                const struct onnx_shapes *shapes,
                                const struct calibrate_options *options, struct tally *tallies,
-                               size_t *pictures, struct tare_err *err);
+                               struct lags *lags, size_t *pictures, struct tare_err *err);
 
 #endif

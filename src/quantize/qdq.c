@@ -17,7 +17,6 @@ struct writer {
     struct onnx_builder builder;
     const struct quant_plan *plan;
     const struct quant_profile *profile;
-    const double *const *means;
     struct rename *renames; // (rename_count)
     size_t rename_count;
     struct tare_err *err;
@@ -157,6 +156,40 @@ static enum tare_status read_layer(const struct writer *w, const Onnx__NodeProto
     return TARE_OK;
 }
 
+/* Where an input channel's values come from; NULL: not known. */
+static const struct quant_channel *source_of(const struct writer *w, const struct layer *layer,
+                                             size_t channel)
+{
+    return channel < w->plan->channel_counts[layer->input_index]
+               ? &w->plan->sources[layer->input_index][channel]
+               : NULL;
+}
+
+/* The first input channel that an output channel reads. */
+static size_t first_input(const struct layer *layer, size_t output)
+{
+    return output / (layer->outputs / layer->groups) * layer->inputs;
+}
+
+static void round_weights(const struct writer *w, const struct layer *layer, size_t input)
+{
+    struct lags_feedback feedback;
+    size_t known = SIZE_MAX, each = layer->inputs * layer->window;
+
+    for (size_t o = 0; o < layer->outputs; o++) {
+        const struct quant_channel *source = source_of(w, layer, first_input(layer, o) + input);
+        const double *lags = source ? w->plan->values[source->value].lags : NULL;
+        size_t at = o * each + input * layer->window;
+        bool alike = lags && layer->window == LAGS_WINDOW;
+
+        if (alike && known != source->value)
+            known = lags_make_feedback(lags, &feedback) ? source->value : SIZE_MAX;
+        lags_round(layer->weights + at, layer->window, layer->scales[o],
+                   (float)w->profile->weight_most,
+                   alike && known == source->value ? &feedback : NULL, layer->integers + at);
+    }
+}
+
 /* Each output channel by its own scale, large enough that its bias fits an int32 too. */
 static void quantise_weights(const struct writer *w, struct layer *layer)
 {
@@ -173,24 +206,18 @@ static void quantise_weights(const struct writer *w, struct layer *layer)
         scale = greatest > 0 ? greatest / most : 1;
         scale = (double)scale < least ? (float)(2 * least) : scale;
         layer->scales[o] = scale;
-        for (size_t i = 0; i < each; i++) {
-            float q = rintf(weights[i] / scale);
-
-            q = q > most ? most : q < -most ? -most : q;
-            layer->integers[o * each + i] = (int8_t)q;
-        }
     }
+    for (size_t i = 0; i < layer->inputs; i++)
+        round_weights(w, layer, i);
 }
 
 /* The mean of a channel of the layer's input; 0 if it is not known. */
 static double channel_mean(const struct writer *w, const struct layer *layer, size_t channel)
 {
-    const struct quant_channel *source;
+    const struct quant_channel *source = source_of(w, layer, channel);
+    const double *means = source ? w->plan->values[source->value].means : NULL;
 
-    if (channel >= w->plan->channel_counts[layer->input_index])
-        return 0;
-    source = &w->plan->sources[layer->input_index][channel];
-    return w->means[source->value] ? w->means[source->value][source->channel] : 0;
+    return means ? means[source->channel] : 0;
 }
 
 /* Takes the mean of what rounding the weights adds off the bias. */
@@ -199,7 +226,7 @@ static void correct_bias(const struct writer *w, struct layer *layer)
     size_t each = layer->inputs * layer->window;
 
     for (size_t o = 0; o < layer->outputs; o++) {
-        size_t first = o / (layer->outputs / layer->groups) * layer->inputs;
+        size_t first = first_input(layer, o);
         double shift = 0;
 
         for (size_t i = 0; i < layer->inputs; i++) {
@@ -323,10 +350,9 @@ static enum tare_status put_node(struct writer *w, Onnx__NodeProto *node, enum q
 }
 
 enum tare_status qdq_apply(struct onnx_model *model, const struct quant_plan *plan,
-                           const struct quant_profile *profile, const double *const *means,
-                           struct tare_err *err)
+                           const struct quant_profile *profile, struct tare_err *err)
 {
-    struct writer w = {.plan = plan, .profile = profile, .means = means, .err = err};
+    struct writer w = {.plan = plan, .profile = profile, .err = err};
     Onnx__NodeProto **nodes;
     size_t count;
     enum tare_status status = TARE_OK;

@@ -384,6 +384,25 @@ static bool from_conv(const struct quant_plan *plan, const struct quant_value *v
     return before && before->maker != SIZE_MAX && plan->roles[before->maker] == QUANT_CONV;
 }
 
+/* Marks the values whose channels 3 × 3 kernels read. */
+static void want_windows(const struct quant_plan *plan)
+{
+    for (size_t i = 0; i < plan->node_count; i++) {
+        const Onnx__NodeProto *node = plan->graph->node[i];
+        const Onnx__TensorProto *weights;
+        size_t value;
+
+        if (plan->roles[i] != QUANT_CONV)
+            continue;
+        weights = onnx_find_initializer(plan->graph, node->input[1]);
+        value = find_value(plan, node->input[0]);
+        if (weights->dims[2] != LAGS_SIDE || weights->dims[3] != LAGS_SIDE)
+            continue;
+        for (size_t c = 0; c < plan->channel_counts[value]; c++)
+            plan->values[plan->sources[value][c].value].windows = true;
+    }
+}
+
 /* In an everywhere profile an 8-bit operator's output is in 8 bits too, else only what is made. */
 static void settle_wanted(struct make *make)
 {
@@ -474,6 +493,7 @@ enum tare_status quant_plan_make(const Onnx__ModelProto *proto, const struct onn
         keep_float(&make);
         settle_silu(made);
         want_inputs(made);
+        want_windows(made);
         settle_wanted(&make);
         status = arena_status(&made->arena, "the graph's channels", err);
     }

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "onnx/onnx_shapes.h"
+#include "quantize/lags.h"
 #include "quantize/range.h"
 
 /* Where Q/DQ pairs go, and in which integers. */
@@ -52,7 +53,11 @@ struct quant_value {
     bool silu;        /* it is the SiLU of that */
     bool before_silu; /* it is the input of a SiLU: its range is its own */
     bool wanted;      /* gets a Q/DQ pair */
+    bool windows;     /* a 3 × 3 convolution reads it: its lags are wanted */
     struct range range;
+    uint64_t histogram;  /* what tells its distribution from others; 0: not known */
+    const double *means; // (channels), of the plan's arena; NULL: not known
+    const double *lags;  // (LAGS_COUNT) normalised, of the plan's arena; NULL: not known
 };
 
 /* A channel of a value: of which observed tensor, and which of its channels. */

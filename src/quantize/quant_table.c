@@ -15,23 +15,40 @@
 /* --- reading ------------------------------------------------------------------------------------
  */
 
-static enum tare_status read_means(struct quant_table *table, struct quant_row *row,
-                                   const struct json_value *means, struct tare_err *err)
+/* The numbers of an array, of the table's arena; NULL with *count 0 if there are none. */
+static enum tare_status read_numbers(struct quant_table *table, const char *tensor,
+                                     const struct json_value *array, const double **numbers,
+                                     size_t *count, struct tare_err *err)
 {
-    size_t count = json_count(means);
-    double *values = arena_zero(&table->arena, count, sizeof(*values));
+    double *values = arena_zero(&table->arena, json_count(array), sizeof(*values));
 
+    *numbers = NULL;
+    *count = json_count(array);
     if (!values)
         return arena_status(&table->arena, "the calibration table", err);
-    for (size_t i = 0; i < count; i++) {
-        values[i] = (double)(float)json_number(json_at(means, i), NAN);
+    for (size_t i = 0; i < *count; i++) {
+        values[i] = (double)(float)json_number(json_at(array, i), NAN);
         if (!isfinite(values[i]))
-            return tare_fail(err, TARE_BADDATA, "tensor '%.200s': mean %zu is no finite number",
-                             row->tensor, i);
+            return tare_fail(err, TARE_BADDATA, "tensor '%.200s': number %zu is not finite", tensor,
+                             i);
     }
-    row->means = values;
-    row->mean_count = count;
+    *numbers = *count ? values : NULL;
     return TARE_OK;
+}
+
+static enum tare_status read_statistics(struct quant_table *table, const struct json_value *value,
+                                        struct quant_row *row, struct tare_err *err)
+{
+    size_t lags = 0;
+    enum tare_status status = read_numbers(table, row->tensor, json_get(value, "means"),
+                                           &row->means, &row->mean_count, err);
+
+    if (status == TARE_OK)
+        status = read_numbers(table, row->tensor, json_get(value, "lags"), &row->lags, &lags, err);
+    if (status == TARE_OK && lags != 0 && lags != LAGS_COUNT)
+        status = tare_fail(err, TARE_BADDATA, "tensor '%.200s' has %zu lags, need %d", row->tensor,
+                           lags, LAGS_COUNT);
+    return status;
 }
 
 static enum tare_status read_row(struct quant_table *table, const struct json_value *value,
@@ -55,7 +72,7 @@ static enum tare_status read_row(struct quant_table *table, const struct json_va
         return tare_fail(err, TARE_BADDATA, "tensor '%.200s': unknown method '%.40s'", name,
                          method);
     row->histogram = strtoull(json_text(json_get(value, "histogram"), "0"), NULL, 16);
-    return read_means(table, row, json_get(value, "means"), err);
+    return read_statistics(table, value, row, err);
 }
 
 static int by_name(const void *a, const void *b)
@@ -157,6 +174,17 @@ static double short_float(double value)
     return strtod(text, NULL);
 }
 
+static void put_numbers(struct json_writer *json, const char *key, const double *numbers,
+                        size_t count)
+{
+    if (count == 0)
+        return;
+    json_open_array(json, key);
+    for (size_t i = 0; i < count; i++)
+        json_put_number(json, NULL, short_float(numbers[i]));
+    json_close_array(json);
+}
+
 static void put_row(struct json_writer *json, const struct quant_row *row)
 {
     char hash[20];
@@ -170,12 +198,8 @@ static void put_row(struct json_writer *json, const struct quant_row *row)
         (void)snprintf(hash, sizeof(hash), "%016" PRIx64, row->histogram);
         json_put_text(json, "histogram", hash);
     }
-    if (row->mean_count) {
-        json_open_array(json, "means");
-        for (size_t i = 0; i < row->mean_count; i++)
-            json_put_number(json, NULL, short_float(row->means[i]));
-        json_close_array(json);
-    }
+    put_numbers(json, "means", row->means, row->mean_count);
+    put_numbers(json, "lags", row->lags, row->lags ? LAGS_COUNT : 0);
     json_close_object(json);
 }
 

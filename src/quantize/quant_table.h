@@ -4,11 +4,12 @@
  *
  *     {"format": "tare calibration table 1", "pictures": 64, "tensors": [
  *       {"tensor": "images", "low": 0, "high": 1, "method": "fixed",
- *        "histogram": "9b0c...", "means": [0.43, 0.41, 0.38]}, ...]}
+ *        "histogram": "9b0c...", "means": [0.43, 0.41, 0.38], "lags": [1, 0.9, ...]}, ...]}
  *
  * A tensor's range is low..high, low <= 0 <= high; whoever edits it should write "fixed" as its
  * method. histogram tells whether two calibrations saw the same values. means are those of the
- * channels, which the correction of biases needs; without them there is none.
+ * channels, which the correction of biases needs; lags those of lags.h, by which 3 × 3 kernels are
+ * rounded. Without them there is no correction, and each weight is rounded by itself.
  *
  * The cache is a line "TRT-VERSION-EntropyCalibration2" and, for each tensor, "NAME: HEX", the
  * scale (greatest magnitude / 127) as the hexadecimal digits of a 32-bit float.
@@ -29,6 +30,7 @@ struct quant_row {
     uint64_t histogram;  /* 0: not known */
     const double *means; // (mean_count)
     size_t mean_count;
+    const double *lags; // (LAGS_COUNT), or NULL
 };
 
 struct quant_table {

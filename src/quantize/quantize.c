@@ -48,8 +48,7 @@ struct job {
     struct onnx_shapes *shapes;
     struct quant_plan *plan;
     struct tally *tallies; // (plan->observed_count)
-    double **means;        // (plan->value_count): of each value, (its channels), or NULL
-    uint64_t *hashes;      // (plan->value_count)
+    struct lags *lags;     // (plan->value_count)
     struct tare_err *err;
 };
 
@@ -138,6 +137,33 @@ static struct range find_range(const struct job *job, const struct quant_value *
     return range_find(&source, job->options->method);
 }
 
+/* A copy of the plan's, rounded as a table holds it; NULL for none. */
+static const double *keep(const struct job *job, const double *numbers, size_t count)
+{
+    double *copy = count ? arena_zero(&job->plan->arena, count, sizeof(*copy)) : NULL;
+
+    for (size_t i = 0; copy && i < count; i++)
+        copy[i] = (double)(float)numbers[i];
+    return copy;
+}
+
+static enum tare_status find_statistics(const struct job *job, struct quant_value *value,
+                                        const struct lags *lags)
+{
+    const struct tally *tally = &job->tallies[value->seen];
+    double *means = calloc(tally->channels + 1, sizeof(*means)), alike[LAGS_COUNT];
+
+    if (!means)
+        return tare_fail(job->err, TARE_NOMEM, "out of memory for means");
+    tally_means(tally, value->silu, means);
+    value->histogram = tally_hash(tally);
+    value->means = keep(job, means, tally->channels);
+    if (lags_normalise(lags, alike))
+        value->lags = keep(job, alike, LAGS_COUNT);
+    free(means);
+    return arena_status(&job->plan->arena, "the calibration", job->err);
+}
+
 static enum tare_status find_ranges(struct job *job)
 {
     struct quant_plan *plan = job->plan;
@@ -151,20 +177,11 @@ static enum tare_status find_ranges(struct job *job)
         status = weigh_channels(job, energy);
     for (size_t i = 0; i < plan->value_count && status == TARE_OK; i++) {
         struct quant_value *value = &plan->values[i];
-        const struct tally *tally;
 
         if (value->seen == SIZE_MAX)
             continue;
-        tally = &job->tallies[value->seen];
         value->range = find_range(job, value, energy[i], sums);
-        job->hashes[i] = tally_hash(tally);
-        job->means[i] = calloc(tally->channels + 1, sizeof(**job->means));
-        if (!job->means[i])
-            status = tare_fail(job->err, TARE_NOMEM, "out of memory for means");
-        else
-            tally_means(tally, value->silu, job->means[i]);
-        for (size_t c = 0; job->means[i] && c < tally->channels; c++)
-            job->means[i][c] = (double)(float)job->means[i][c]; /* as a table holds them */
+        status = find_statistics(job, value, &job->lags[i]);
     }
     for (size_t i = 0; energy && i < plan->value_count; i++)
         free(energy[i]);
@@ -214,8 +231,12 @@ static enum tare_status calibrate(struct job *job)
     if (!job->tallies)
         return tare_fail(job->err, TARE_NOMEM, "out of memory for %zu tensors",
                          job->plan->observed_count);
+    job->lags = calloc(job->plan->value_count + 1, sizeof(*job->lags));
+    if (!job->lags)
+        return tare_fail(job->err, TARE_NOMEM, "out of memory for %zu tensors",
+                         job->plan->value_count);
     status = calibrate_run(&job->model, job->plan, job->shapes, &job->options->calibrate,
-                           job->tallies, &job->report->pictures, job->err);
+                           job->tallies, job->lags, &job->report->pictures, job->err);
     if (status == TARE_OK)
         status = find_ranges(job);
     if (status == TARE_OK)
@@ -238,18 +259,14 @@ static enum tare_status take_row(struct job *job, const struct quant_row *row)
     index = (size_t)(value - job->plan->values);
     channels = job->plan->channel_counts[index];
     value->range = row->range;
-    job->hashes[index] = row->histogram;
-    if (row->mean_count == 0)
-        return TARE_OK;
-    if (row->mean_count != channels)
+    value->histogram = row->histogram;
+    if (row->mean_count != 0 && row->mean_count != channels)
         return tare_fail(job->err, TARE_BADDATA,
                          "calibration table '%s': tensor '%.200s' has %zu means, need %zu",
                          job->options->table, row->tensor, row->mean_count, channels);
-    job->means[index] = calloc(channels + 1, sizeof(**job->means));
-    if (!job->means[index])
-        return tare_fail(job->err, TARE_NOMEM, "out of memory for means");
-    memcpy(job->means[index], row->means, channels * sizeof(**job->means));
-    return TARE_OK;
+    value->means = keep(job, row->means, row->mean_count);
+    value->lags = keep(job, row->lags, row->lags ? LAGS_COUNT : 0);
+    return arena_status(&job->plan->arena, "the calibration", job->err);
 }
 
 static enum tare_status use_table(struct job *job)
@@ -288,9 +305,10 @@ static enum tare_status save_table(const struct job *job)
         table.rows[table.count++] =
             (struct quant_row){.tensor = plan->values[i].name,
                                .range = plan->values[i].range,
-                               .histogram = job->hashes[i],
-                               .means = job->means[i],
-                               .mean_count = job->means[i] ? plan->channel_counts[i] : 0};
+                               .histogram = plan->values[i].histogram,
+                               .means = plan->values[i].means,
+                               .mean_count = plan->values[i].means ? plan->channel_counts[i] : 0,
+                               .lags = plan->values[i].lags};
     }
     status = quant_table_write(&table, job->options->save_table, job->err);
     free(table.rows);
@@ -312,12 +330,7 @@ static enum tare_status prepare(struct job *job)
                                  &cause);
     if (cause.status != TARE_OK)
         return tare_fail(job->err, cause.status, "'%s': %s", job->options->input, cause.text);
-    if (status != TARE_OK)
-        return status;
-    job->means = calloc(job->plan->value_count + 1, sizeof(*job->means));
-    job->hashes = calloc(job->plan->value_count + 1, sizeof(*job->hashes));
-    return job->means && job->hashes ? TARE_OK
-                                     : tare_fail(job->err, TARE_NOMEM, "out of memory for means");
+    return status;
 }
 
 static void fill_report(const struct job *job)
@@ -346,8 +359,7 @@ static enum tare_status write_files(struct job *job)
     const struct quantize_options *options = job->options;
     bool table = false, cache = false;
     struct onnx_builder builder;
-    enum tare_status status = qdq_apply(&job->model, job->plan, &options->profile,
-                                        (const double *const *)job->means, job->err);
+    enum tare_status status = qdq_apply(&job->model, job->plan, &options->profile, job->err);
 
     onnx_build_on(&builder, &job->model);
     onnx_set_producer(&builder, "tare", options->producer_version);
@@ -375,11 +387,8 @@ static void release(struct job *job)
 {
     for (size_t i = 0; job->tallies && i < job->plan->observed_count; i++)
         tally_release(&job->tallies[i]);
-    for (size_t i = 0; job->means && i < job->plan->value_count; i++)
-        free(job->means[i]);
     free(job->tallies);
-    free(job->means);
-    free(job->hashes);
+    free(job->lags);
     quant_plan_free(job->plan);
     onnx_shapes_free(job->shapes);
     onnx_model_release(&job->model);

@@ -88,3 +88,28 @@ def error(pictures, low, high):
     zero = np.rint(-low / scale)
     quantised = (np.clip(np.rint(values / scale) + zero, 0, 255) - zero) * scale
     return float(np.mean((quantised - values) ** 2))
+
+
+LAGS = [(0, 0), (0, 1), (0, 2)] + [(dy, dx) for dy in (1, 2) for dx in range(-2, 3)]
+
+
+def window_moments(lags):
+    """(9, 9): how alike two places of a 3 × 3 window are, with what is added to the diagonal."""
+    table = {}
+    for (dy, dx), value in zip(LAGS, lags, strict=True):
+        table[dy, dx] = table[-dy, -dx] = value
+    places = [(i // 3, i % 3) for i in range(9)]
+    return np.array([[table[b[0] - a[0], b[1] - a[1]] for b in places] for a in places]) \
+        + 0.05 * np.eye(9)
+
+
+def round_kernels(weights, scales, most, moments):
+    """(O, I, 3, 3) to integers: after each weight of a kernel, what is best for the rest of it."""
+    left = (weights.astype(np.float64) / scales[:, None, None, None]).reshape(*weights.shape[:2], 9)
+    upper = np.linalg.cholesky(np.linalg.inv(moments)).T
+    done = np.zeros_like(left)
+    for j in range(9):
+        done[..., j] = np.clip(np.rint(left[..., j]), -most, most)
+        error = (left[..., j] - done[..., j]) / upper[j, j]
+        left[..., j + 1:] -= error[..., None] * upper[j, j + 1:]
+    return done.reshape(weights.shape)

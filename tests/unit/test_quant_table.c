@@ -51,7 +51,9 @@ static void refuses_what_is_no_table(void)
         {HEAD "{\"tensor\": \"x\", \"low\": 0, \"high\": 1, \"method\": \"luck\"}]}",
          "unknown method 'luck'"},
         {HEAD "{\"tensor\": \"x\", \"low\": 0, \"high\": 1, \"means\": [null]}]}",
-         "mean 0 is no finite number"},
+         "number 0 is not finite"},
+        {HEAD "{\"tensor\": \"x\", \"low\": 0, \"high\": 1, \"lags\": [1, 0.5]}]}",
+         "2 lags, need 13"},
         {HEAD "{\"tensor\": \"x\", \"low\": 0, \"high\": 1}, "
               "{\"tensor\": \"x\", \"low\": 0, \"high\": 2}]}",
          "'x' stands twice"},
