@@ -69,8 +69,8 @@ static enum tare_status check_together(const struct crew_member *member, struct 
     if (p->together_bytes == 0 || sum <= p->together_bytes)
         return TARE_OK;
     return tare_fail(err, TARE_LIMIT,
-                     "the workers hold %lld MiB together, allowed are %lld (60 %% of the memory "
-                     "that was free at the start): measure fewer cells in one study",
+                     "the workers hold %lld MiB together, allowed are %lld (resident_limit_mb of "
+                     "a study, or 60 %% of the memory that was free at the start)",
                      (long long)(sum >> 20), (long long)(p->together_bytes >> 20));
 }
 

@@ -156,6 +156,9 @@ static void explain(const struct ledger *ledger, struct ledger_line *line)
                        baseline->label);
     else if (cell->mode == STORE_VISIT_SOAK)
         (void)snprintf(line->why, sizeof(line->why), "soaked only: see its sustained speed");
+    else if (line->sweeps == 0 && ledger_fact(ledger, "run.sets")[0])
+        (void)snprintf(line->why, sizeof(line->why),
+                       "not in memory together: compare both with a baseline of their sets");
     else
         (void)snprintf(line->why, sizeof(line->why), "%s",
                        line->sweeps == 0 ? "no sweep holds valid visits of both"

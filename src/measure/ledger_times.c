@@ -271,6 +271,7 @@ static void fill_counts(const struct store_visit *rows, size_t row_count,
                         enum store_visit_mode mode, struct ledger_times *times)
 {
     double clocks = 0, cpu = 0, wall = 0;
+    int64_t last = -1;
     size_t read = 0;
 
     for (size_t i = 0; i < row_count; i++) {
@@ -281,8 +282,8 @@ static void fill_counts(const struct store_visit *rows, size_t row_count,
             continue;
         }
         times->visits++;
-        if (rows[i].sweep >= (int64_t)times->sweeps)
-            times->sweeps = (size_t)rows[i].sweep + 1;
+        times->sweeps += rows[i].sweep != last; /* a sweep's visits stand together */
+        last = rows[i].sweep;
         if (rows[i].mean_clock_hz > 0) {
             clocks += rows[i].mean_clock_hz;
             read++;
@@ -404,18 +405,19 @@ static enum tare_status fill_modes(struct store *store, uint64_t seed, struct le
     return status;
 }
 
-/* Workers that only confirmed the winner: the other figures are not theirs. */
-static size_t fresh_restarts(const struct store_restart *restarts, size_t restart_count,
+/* Workers that only confirmed the winner or only showed what they hold: no other figure is theirs.
+ */
+static size_t restarts_apart(const struct store_restart *restarts, size_t restart_count,
                              const struct store_visit *rows, size_t row_count)
 {
     size_t count = 0;
 
     for (size_t r = 0; r < restart_count; r++) {
-        bool fresh = false;
+        bool visited = false;
 
-        for (size_t i = 0; i < row_count && !fresh; i++)
-            fresh = rows[i].restart_id == restarts[r].id && rows[i].mode == STORE_VISIT_CONFIRM;
-        count += fresh;
+        for (size_t i = 0; i < row_count && !visited; i++)
+            visited = rows[i].restart_id == restarts[r].id && rows[i].mode != STORE_VISIT_CONFIRM;
+        count += row_count > 0 && !visited;
     }
     return count;
 }
@@ -433,7 +435,7 @@ enum tare_status ledger_read_cell(struct store *store, uint64_t seed, struct led
     if (status == TARE_OK)
         status = store_visits(store, cell->row.id, &rows, &row_count, err);
     if (status == TARE_OK)
-        cell->restarts -= fresh_restarts(restarts, restart_count, rows, row_count);
+        cell->restarts -= restarts_apart(restarts, restart_count, rows, row_count);
     if (status == TARE_OK)
         status =
             fill_modes(store, seed, cell, rows, row_count, restarts, restart_count, visits, err);

@@ -7,6 +7,7 @@
 #include "base/json_tree.h"
 #include "base/json_write.h"
 #include "measure/protocol.h"
+#include "measure/residency.h"
 
 #define PLAN_FACT         "run.plan"
 #define RUNS_MIN          5
@@ -47,6 +48,12 @@ static void choose_runs(const struct study *study, const struct plan_pilot *pilo
             plan->runs[i] = runs_for(study, (double)plan->visit_ns, exp(sum / count));
 }
 
+/* The baseline takes part in every set. */
+static double times_in(const struct plan_pilot *pilot, size_t cell)
+{
+    return pilot->sets > 1 && cell == pilot->baseline ? (double)pilot->sets : 1;
+}
+
 static double sweep_ns(const struct study *study, const struct plan_pilot *pilot,
                        const struct plan *plan)
 {
@@ -56,7 +63,8 @@ static double sweep_ns(const struct study *study, const struct plan_pilot *pilot
         double run_ns = study->paced ? 1e9 / study->rate_hz : (double)pilot->run_ns[i];
 
         if (pilot->run_ns[i] > 0)
-            sum += (double)(plan->runs[i] + study->after_switch) * run_ns + VISIT_OVERHEAD_NS;
+            sum += times_in(pilot, i) *
+                   ((double)(plan->runs[i] + study->after_switch) * run_ns + VISIT_OVERHEAD_NS);
     }
     return sum;
 }
@@ -134,7 +142,10 @@ static void choose(const struct study *study, const struct plan_pilot *pilot, st
     plan->shortened = plan->sweeps < study->sweeps || plan->restarts < study->restarts;
     plan->pilot_sweeps = plan->sweeps;
     plan->pilot_restarts = plan->restarts;
-    plan->settled = study->width <= 0;
+    plan->sets = pilot->sets > 1 ? pilot->sets : 1;
+    for (size_t i = 0; i < study->cell_count && plan->sets > 1; i++)
+        plan->set[i] = pilot->set[i];
+    plan->settled = study->width <= 0 || plan->sets > 1;
 }
 
 int64_t plan_reserved_ns(const struct study *study, size_t cells)
@@ -216,6 +227,11 @@ enum tare_status plan_save(struct store *store, int64_t run_id, size_t cells,
     json_put_bool(&w, "settled", plan->settled);
     json_put_int(&w, "visit_ns", plan->visit_ns);
     json_put_bool(&w, "shortened", plan->shortened);
+    json_put_int(&w, "sets", plan->sets);
+    json_open_array(&w, "set");
+    for (size_t i = 0; i < cells && plan->sets > 1; i++)
+        json_put_int(&w, NULL, plan->set[i]);
+    json_close_array(&w);
     json_open_array(&w, "runs");
     for (size_t i = 0; i < cells; i++)
         json_put_int(&w, NULL, plan->runs[i]);
@@ -247,6 +263,12 @@ static enum tare_status read_plan(const struct json_value *root, size_t cells, s
     plan->settled = json_bool(json_get(root, "settled"), true);
     plan->visit_ns = json_int(json_get(root, "visit_ns"), 0);
     plan->shortened = json_bool(json_get(root, "shortened"), false);
+    plan->sets = json_int(json_get(root, "sets"), 1);
+    fits = fits && in_range(plan->sets, 1, STUDY_MAX_CELLS);
+    for (size_t i = 0; i < cells && fits; i++) {
+        plan->set[i] = plan->sets > 1 ? json_int(json_at(json_get(root, "set"), i), -2) : 0;
+        fits = in_range(plan->set[i], RESIDENCY_EVERY_SET, plan->sets - 1);
+    }
     for (size_t i = 0; i < cells && fits; i++) {
         plan->runs[i] = json_int(json_at(runs, i), 0);
         fits = in_range(plan->runs[i], 1, PROTOCOL_MAX_RUNS);

@@ -23,6 +23,8 @@ struct plan {
     bool settled;                         /* the number of sweeps is final */
     int64_t visit_ns;                     /* what a visit aims to be */
     int64_t runs[STUDY_MAX_CELLS];        /* timed runs of one visit, after_switch not counted */
+    int64_t sets;                         /* of cells that are resident together (residency.h) */
+    int64_t set[STUDY_MAX_CELLS];         /* which of them; RESIDENCY_EVERY_SET */
     bool shortened;                       /* the budget took sweeps or restarts away */
 };
 
@@ -32,6 +34,9 @@ struct plan_pilot {
     bool pictures[STUDY_MAX_CELLS];  /* the cell looks at pictures */
     int64_t start_ns;                /* what starting and warming up all cells took */
     int64_t restart_ns;              /* what it will take again, with one round of warm-up */
+    int64_t sets;                    /* of cells that fit in memory together; 0 is 1 */
+    int64_t set[STUDY_MAX_CELLS];    /* residency.h */
+    size_t baseline;                 /* the cell that is in every set */
     int64_t other_ns;                /* what will be needed besides visits and starts: accuracy */
 };
 
@@ -43,6 +48,8 @@ struct plan_pilot {
  * from 0.5 s (0.3 s under a budget) to 10 s. A budget takes restarts away while they cost more than
  * the rest of that share, but leaves two where these cost no more than 40 % of it; then it shortens
  * visits, then it takes sweeps.
+ *
+ * Of several sets of cells each has all sweeps, and their number is not set by a width.
  *
  * Of a study with a width this is the pilot, which may take half of the budget.
  */

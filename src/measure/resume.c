@@ -22,7 +22,8 @@ static enum tare_status resume_visits(struct sweeps *s, size_t i, struct tare_er
     if (status != TARE_OK)
         return status;
     for (size_t k = 0; k < count && s->planned; k++)
-        if (visits[k].mode == s->mode && visits[k].sweep >= 0 && visits[k].sweep < s->plan.sweeps)
+        if (visits[k].mode == s->mode && visits[k].sweep >= 0 &&
+            visits[k].sweep < s->plan.sweeps * s->plan.sets)
             s->visited[(size_t)visits[k].sweep * s->study->cell_count + i] = true;
     free(visits);
     status = store_restarts(s->store, cell->id, &restarts, &count, err);

@@ -14,7 +14,7 @@
  *       "sweeps": 20, "restarts": 5, "visit_ms": 0, "runs": 0, "after_switch": 2,
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
  *       "budget_ms": 0, "width": 0, "max_sweeps": 200,
- *       "memory_limit_mb": 0, "cpus": "0-3", "seed": 1, "confirm": true,
+ *       "memory_limit_mb": 0, "resident_limit_mb": 0, "cpus": "0-3", "seed": 1, "confirm": true,
  *       "freeze": false,            other workers are stopped by signal, not waited for
  *       "mode": "back_to_back", "rate_hz": 0, "soak_ms": 60000, "cold": 0,
  *       "min_score": 0.25, "iou": 0.7,
@@ -97,6 +97,7 @@ struct study {
                      their number set by the first `sweeps`; 0: sweeps are as said */
     int64_t max_sweeps;      /* 200: what a width never goes beyond */
     int64_t memory_limit_mb; /* MiB that a worker may hold; 0: 60 % of what is free at the start */
+    int64_t resident_limit_mb; /* MiB that all workers may hold at once; 0: the same 60 % */
     char cpus[128]; /* processors of every cell, "0-3,8"; "": all, but one for the harness if there
                        are four or more */
     int64_t seed;

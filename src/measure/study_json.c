@@ -51,6 +51,7 @@ static const struct field study_fields[] = {
     {"width", FIELD_NUMBER, offsetof(struct study, width), 0, 0, 1},
     {"max_sweeps", FIELD_INT, offsetof(struct study, max_sweeps), 0, 1, 100000},
     {"memory_limit_mb", FIELD_INT, offsetof(struct study, memory_limit_mb), 0, 0, 1e9},
+    {"resident_limit_mb", FIELD_INT, offsetof(struct study, resident_limit_mb), 0, 0, 1e9},
     {"seed", FIELD_INT, offsetof(struct study, seed), 0, 0, 9e15},
     {.name = "freeze", .kind = FIELD_BOOL, .offset = offsetof(struct study, freeze)},
     {.name = "confirm", .kind = FIELD_BOOL, .offset = offsetof(struct study, confirm)},

@@ -51,6 +51,7 @@ static void put_settings(struct json_writer *w, const struct study *study)
     json_put_number(w, "width", study->width);
     json_put_int(w, "max_sweeps", study->max_sweeps);
     json_put_int(w, "memory_limit_mb", study->memory_limit_mb);
+    json_put_int(w, "resident_limit_mb", study->resident_limit_mb);
     json_put_text(w, "cpus", study->cpus);
     json_put_int(w, "seed", study->seed);
     json_put_bool(w, "freeze", study->freeze);

@@ -21,6 +21,7 @@
 #include "measure/limits.h"
 #include "measure/profile.h"
 #include "measure/record.h"
+#include "measure/residency.h"
 #include "measure/soak.h"
 #include "measure/steady.h"
 #include "measure/sweeps_inner.h"
@@ -32,12 +33,20 @@
 
 static const char *const picture_suffixes[] = {".jpg", ".jpeg", NULL};
 
+/* Whether cell i is to be measured in the present set. */
+static bool takes_part(const struct sweeps *s, size_t i)
+{
+    bool here = !s->planned || s->plan.set[i] == s->set || s->plan.set[i] == RESIDENCY_EVERY_SET;
+
+    return here && !s->cells[i].ended;
+}
+
 static size_t count_alive(const struct sweeps *s)
 {
     size_t alive = 0;
 
     for (size_t i = 0; i < s->study->cell_count; i++)
-        alive += !s->cells[i].ended;
+        alive += takes_part(s, i);
     return alive;
 }
 
@@ -50,14 +59,18 @@ static enum tare_status start_crew(struct sweeps *s, struct tare_err *err)
     for (size_t i = 0; i < s->study->cell_count && status == TARE_OK; i++) {
         struct tare_err failure = TARE_ERR_INIT;
 
-        if (s->cells[i].ended)
+        if (!takes_part(s, i))
             continue;
         sweeps_tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done, 0);
         status = sweeps_start_cell(s, i, &failure, err);
+        if (status == TARE_OK && residency_may_fit_alone(s, &failure))
+            status = residency_start_alone(s, i, &failure, err);
         if (status == TARE_OK && failure.status != TARE_OK)
             status = sweeps_end_cell(s, i, &failure, err);
         sweeps_tell(s, "starting", s->study->cells[i].name, s->result->sweeps_done,
                     SWEEPS_START_WORK);
+        if (status == TARE_OK && !s->planned && !s->cells[i].ended)
+            status = residency_weigh(s, i, err);
     }
     return status;
 }
@@ -66,15 +79,22 @@ static enum tare_status choose_plan(struct sweeps *s, int64_t start_ns, struct t
 {
     struct plan_pilot pilot = {.start_ns = start_ns};
     int64_t once = 0;
+    enum tare_status status = residency_deal_cells(s, &pilot, err);
 
+    if (status != TARE_OK)
+        return status;
     for (size_t i = 0; i < s->study->cell_count; i++) {
         const struct cell_state *cell = &s->cells[i];
 
         pilot.run_ns[i] = cell->ended ? 0 : cell->pilot_ns;
         pilot.pictures[i] = cell->opened.pictures > 0;
         pilot.restart_ns += cell->ended ? 0 : cell->start_ns;
+        if (pilot.sets > 1 && i == pilot.baseline && !cell->ended)
+            pilot.restart_ns += (pilot.sets - 1) * cell->start_ns;
         once += pilot.pictures[i] ? pilot.run_ns[i] : 0;
     }
+    if (s->exceeded) /* all of them start once more */
+        pilot.start_ns += pilot.restart_ns;
     if (s->study->annotations[0])
         pilot.other_ns = once * (int64_t)s->pictures.count;
     pilot.other_ns += cold_expected_ns(s);
@@ -83,6 +103,12 @@ static enum tare_status choose_plan(struct sweeps *s, int64_t start_ns, struct t
 }
 
 /* --- visiting -------------------------------------------------------------------------------- */
+
+/* Sweeps of different sets are different ones. */
+static int64_t stored_sweep(const struct sweeps *s, int64_t sweep)
+{
+    return s->set * s->plan.sweeps + sweep;
+}
 
 static enum tare_status sweep_once(struct sweeps *s, int64_t sweep, struct tare_err *err)
 {
@@ -101,7 +127,7 @@ static enum tare_status sweep_once(struct sweeps *s, int64_t sweep, struct tare_
         struct tare_err failure = TARE_ERR_INIT;
         size_t i = order[k];
 
-        if (s->cells[i].ended || visited[i])
+        if (!takes_part(s, i) || visited[i])
             continue;
         status = sweeps_visit_cell(s, i, sweep, position, &failure, err);
         visited[i] = status == TARE_OK && failure.status == TARE_OK;
@@ -161,9 +187,10 @@ static enum tare_status eval_crew(struct sweeps *s, struct tare_err *err)
     for (size_t i = 0; i < s->study->cell_count && status == TARE_OK; i++) {
         struct tare_err failure = TARE_ERR_INIT;
 
-        if (s->cells[i].ended || s->cells[i].scored || !s->cells[i].opened.predicts)
+        if (!takes_part(s, i) || s->cells[i].scored || !s->cells[i].opened.predicts)
             continue;
         status = eval_cell(s, i, &failure, err);
+        s->cells[i].scored = status == TARE_OK && failure.status == TARE_OK;
         if (status == TARE_OK && failure.status != TARE_OK)
             status = sweeps_end_cell(s, i, &failure, err);
     }
@@ -191,7 +218,7 @@ enum tare_status sweeps_stop_crew(struct sweeps *s, struct tare_err *err)
 static bool needs_accuracy(const struct sweeps *s)
 {
     for (size_t i = 0; i < s->study->cell_count && s->study->annotations[0]; i++)
-        if (!s->cells[i].ended && !s->cells[i].scored)
+        if (takes_part(s, i) && !s->cells[i].scored)
             return true;
     return false;
 }
@@ -203,17 +230,17 @@ static bool needs_visits(const struct sweeps *s, int64_t first, int64_t last)
 
     for (int64_t sweep = first; sweep < last; sweep++)
         for (size_t i = 0; i < cells; i++)
-            if (!s->cells[i].ended && !s->visited[(size_t)sweep * cells + i])
+            if (takes_part(s, i) && !s->visited[(size_t)stored_sweep(s, sweep) * cells + i])
                 return true;
     return false;
 }
 
 enum tare_status sweeps_make_room(struct sweeps *s, struct tare_err *err)
 {
-    size_t cells = s->study->cell_count, room = (size_t)s->plan.sweeps * cells + 1;
+    size_t cells = s->study->cell_count, room = (size_t)(s->plan.sets * s->plan.sweeps) * cells + 1;
     bool *grown;
 
-    s->work = (double)cells *
+    s->work = (double)(cells + (size_t)s->plan.sets - 1) *
               ((double)s->plan.sweeps + SWEEPS_START_WORK * (double)s->plan.restarts +
                eval_work(s->study, s->pictures.count) + SWEEPS_COLD_WORK * (double)s->study->cold);
     if (s->study->confirm && cells >= PLAN_CONFIRM_CELLS)
@@ -273,14 +300,16 @@ static enum tare_status run_restart(struct sweeps *s, int64_t ordinal, struct ta
         status = choose_plan(s, clock_now_ns() - start_ns, err);
         if (status == TARE_OK)
             status = sweeps_make_room(s, err);
+        if (status == TARE_OK && s->exceeded) /* none of them was left running */
+            status = start_crew(s, err);
     }
     for (int64_t sweep = status == TARE_OK ? plan_first_sweep(&s->plan, ordinal) : 0;
          status == TARE_OK && sweep < plan_first_sweep(&s->plan, ordinal + 1) && count_alive(s);
          sweep++) {
-        status =
-            stop_requested() ? tare_fail(err, TARE_STOPPED, "stopped") : sweep_once(s, sweep, err);
+        status = stop_requested() ? tare_fail(err, TARE_STOPPED, "stopped")
+                                  : sweep_once(s, stored_sweep(s, sweep), err);
         if (status == TARE_OK)
-            s->result->sweeps_done = sweep + 1;
+            s->result->sweeps_done = stored_sweep(s, sweep) + 1;
     }
     if (status == TARE_OK)
         status = settle(s, ordinal, err);
@@ -308,6 +337,16 @@ static enum tare_status run_restarts(struct sweeps *s, struct tare_err *err)
         if (visits || (status == TARE_OK && r == s->plan.restarts - 1 && needs_accuracy(s)))
             status = run_restart(s, r, err);
     }
+    return status;
+}
+
+/* One set of cells after the other; mostly there is one. */
+static enum tare_status run_sets(struct sweeps *s, struct tare_err *err)
+{
+    enum tare_status status = run_restarts(s, err);
+
+    for (s->set = 1; status == TARE_OK && s->set < s->plan.sets; s->set++)
+        status = run_restarts(s, err);
     return status;
 }
 
@@ -449,13 +488,15 @@ static enum tare_status profile_cells(struct sweeps *s, struct tare_err *err)
 static void limit_memory(struct sweeps *s)
 {
     struct cpu_info info;
+    int64_t share = 0;
 
     s->pictures.members = s->crew;
     s->pictures.member_count = s->crew ? s->study->cell_count : 0;
     if (cpu_read(NULL, &info, NULL) == TARE_OK)
-        s->pictures.together_bytes = (int64_t)(0.6 * (double)info.available_bytes);
-    s->pictures.limit_bytes =
-        s->study->memory_limit_mb ? s->study->memory_limit_mb << 20 : s->pictures.together_bytes;
+        share = (int64_t)(RESIDENCY_SHARE * (double)info.available_bytes);
+    s->pictures.limit_bytes = s->study->memory_limit_mb ? s->study->memory_limit_mb << 20 : share;
+    s->pictures.together_bytes =
+        s->study->resident_limit_mb ? s->study->resident_limit_mb << 20 : share;
 }
 
 enum tare_status sweeps_run(const struct study *study, struct store *store,
@@ -488,7 +529,7 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = record_limits(&s, err);
     cores_take(&s.cores.harness);
     if (status == TARE_OK)
-        status = study->soak ? soak_run(&s, err) : run_restarts(&s, err);
+        status = study->soak ? soak_run(&s, err) : run_sets(&s, err);
     if (status == TARE_OK && !study->soak)
         status = confirm_run(&s, err);
     if (status == TARE_OK)

@@ -20,6 +20,7 @@ struct cell_state {
     int64_t start_ns;   /* what its last start took, with one round of warm-up */
     int64_t restarts;   /* workers so far, those of an interrupted run too */
     struct crew_opened opened;
+    int64_t peak_bytes; /* what its worker held in the pilot */
     bool opened_once;
     bool ended;                        /* failed or skipped: no further visits */
     bool scored;                       /* its accuracy is in the store */
@@ -45,6 +46,9 @@ struct sweeps {
     bool planned;
     bool *visited;          // (plan.sweeps, cell_count), once planned
     size_t visited_room;    /* its elements */
+    int64_t held_bytes;     /* what the workers held in the pilot, at most */
+    bool exceeded;          /* that was more than they may hold together */
+    int64_t set;            /* of cells, that is measured now (residency.h) */
     int64_t start_ns;       /* of this process's work */
     int64_t epoch_ns;       /* of the run, which may have begun in another process */
     int64_t predecessor_id; /* the cell of the last visit; 0: none */

@@ -22,7 +22,8 @@
 void sweeps_tell(struct sweeps *s, const char *stage, const char *cell, int64_t sweep, double more)
 {
     bool confirming = s->mode == STORE_VISIT_CONFIRM;
-    int64_t sweeps = confirming ? s->confirm_sweeps : s->plan.sweeps;
+    int64_t sweeps =
+        confirming ? s->confirm_sweeps : s->plan.sweeps * (s->plan.sets > 1 ? s->plan.sets : 1);
     struct sweeps_progress p = {stage, cell, sweep, sweeps, 0, -1};
     int64_t spent = clock_now_ns() - s->start_ns;
 
