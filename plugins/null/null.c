@@ -9,13 +9,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "tare/backend.h"
 
 #define TENSORS_MAX 16
 #define WORK_VALUES 4096
+#define BABBLE      4096 /* bytes */
 
 struct tensors {
     struct tare_tensor_info infos[TENSORS_MAX];
@@ -30,7 +33,7 @@ struct tare_session {
     struct tensors inputs, outputs;
     struct leaked *leaks; /* kept reachable, so that leak checkers see no leak of ours */
     int64_t delay_ns, jitter_ns;
-    int64_t fail_at, crash_at, hang_at; /* 1 is the first run; 0: never */
+    int64_t fail_at, crash_at, hang_at, babble_at; /* 1 is the first run; 0: never */
     size_t leak_bytes;
     uint64_t random, run;
     int64_t work;
@@ -54,6 +57,8 @@ static const struct tare_option_info options[] = {
     {"crash_at_run", "this run kills the process by SIGSEGV", TARE_OPTION_INT, "0", 0, INT64_MAX,
      NULL},
     {"hang_at_run", "this run never returns", TARE_OPTION_INT, "0", 0, INT64_MAX, NULL},
+    {"babble_at_run", "this run writes random bytes to stdout and over the worker's answers",
+     TARE_OPTION_INT, "0", 0, INT64_MAX, NULL},
     {"leak_bytes", "every run leaves this much memory allocated", TARE_OPTION_INT, "0", 0, 1 << 30,
      NULL},
     {"open", "what opening does", TARE_OPTION_CHOICE, "ok", 0, 0,
@@ -210,10 +215,12 @@ static enum tare_status null_open(const struct tare_open_options *open,
     opened->fail_at = tare_option_int(open, options, "fail_at_run");
     opened->crash_at = tare_option_int(open, options, "crash_at_run");
     opened->hang_at = tare_option_int(open, options, "hang_at_run");
+    opened->babble_at = tare_option_int(open, options, "babble_at_run");
     opened->leak_bytes = (size_t)tare_option_int(open, options, "leak_bytes");
     opened->lie = strcmp(part, "garbage") == 0;
     opened->planted = opened->work || opened->delay_ns || opened->jitter_ns || opened->fail_at ||
-                      opened->crash_at || opened->hang_at || opened->leak_bytes;
+                      opened->crash_at || opened->hang_at || opened->babble_at ||
+                      opened->leak_bytes;
     *session = opened;
     return TARE_OK;
 }
@@ -247,14 +254,32 @@ static enum tare_status null_bind(struct tare_session *session, const struct tar
     return TARE_OK;
 }
 
+static uint64_t next_random(struct tare_session *session)
+{
+    session->random ^= session->random << 13; /* Marsaglia's xorshift64 */
+    session->random ^= session->random >> 7;
+    session->random ^= session->random << 17;
+    return session->random;
+}
+
 static int64_t next_jitter(struct tare_session *session)
 {
     if (session->jitter_ns == 0)
         return 0;
-    session->random ^= session->random << 13; /* Marsaglia's xorshift64 */
-    session->random ^= session->random >> 7;
-    session->random ^= session->random << 17;
-    return (int64_t)(session->random % (uint64_t)(session->jitter_ns + 1));
+    return (int64_t)(next_random(session) % (uint64_t)(session->jitter_ns + 1));
+}
+
+/* The channel only if there is one: outside of a worker send() fails, as it is no socket. */
+static void babble(struct tare_session *session)
+{
+    char noise[BABBLE];
+
+    for (size_t i = 0; i < sizeof(noise); i++)
+        noise[i] = (char)(next_random(session) >> 32);
+    noise[sizeof(noise) - 1] = '\n';
+    if (write(STDOUT_FILENO, noise, sizeof(noise)) < 0)
+        return;
+    (void)send(PROCESS_CHANNEL_FD, noise, sizeof(noise), MSG_NOSIGNAL);
 }
 
 static enum tare_status leak(struct tare_session *session, struct tare_err *err)
@@ -279,6 +304,8 @@ static enum tare_status run_planted(struct tare_session *session, struct tare_ti
         crash();
     if (run == session->hang_at)
         hang();
+    if (run == session->babble_at)
+        babble(session);
     if (session->leak_bytes > 0 && leak(session, err) != TARE_OK)
         return TARE_NOMEM;
     compute(session);

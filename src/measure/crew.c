@@ -13,6 +13,7 @@
 #include "base/json_tree.h"
 #include "base/json_write.h"
 #include "base/log.h"
+#include "base/printable.h"
 
 #define OPEN_PATIENCE_NS  ((int64_t)600 * 1000000000) /* a compiler may stand behind open() */
 #define EVAL_PATIENCE_NS  ((int64_t)120 * 1000000000) /* between two signs of progress */
@@ -39,6 +40,7 @@ static enum tare_status fail_with_log(struct crew_member *member, const struct t
         tail[n - 1] = '\0';
     if (strrchr(tail, '\n'))
         line = strrchr(tail, '\n') + 1;
+    printable(line); /* anything may have been printed */
     if (*line)
         return tare_fail(err, inner->status, "%s; its last words: %.200s", inner->text, line);
     return tare_fail(err, inner->status, "%s", inner->text);
@@ -129,9 +131,10 @@ static enum tare_status receive(struct crew_member *member, int64_t patience_ns,
                          (double)patience_ns / 1e9);
     if (status != TARE_OK)
         return fail_with_log(member, &inner, err);
-    if (json_parse(line, strlen(line), answer, &inner) != TARE_OK)
-        return tare_fail(err, TARE_BADDATA, "the worker answered garbage: '%.60s'", line);
-    return TARE_OK;
+    if (json_parse(line, strlen(line), answer, &inner) == TARE_OK)
+        return TARE_OK;
+    printable(line);
+    return tare_fail(err, TARE_BADDATA, "the worker answered garbage: '%.60s'", line);
 }
 
 static enum tare_status check_answer(const struct json_value *answer, struct tare_err *err)
