@@ -130,12 +130,12 @@ static enum tare_status export_cell(const struct study *study, size_t index, con
 /* --- files of another precision ------------------------------------------------------------------
  */
 
-/* The command that makes a file of a precision, with the rest to be added. */
+/* What makes a file of a precision: options of tare quantize. */
 static const struct maker {
-    const char *precision, *command;
+    const char *precision, *options;
 } makers[] = {
-    {"int8", "tare quantize"},
-    {"fp16", "tare quantize --precision fp16"},
+    {"int8", "--images DIR --for cpu"},
+    {"fp16", "--precision fp16"},
 };
 
 /*
@@ -162,8 +162,8 @@ static void explain_missing(struct study_cell *cell, const char *fp32_path)
     for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
         if (strcmp(makers[i].precision, cell->precision) == 0) {
             (void)snprintf(cell->if_missing, sizeof(cell->if_missing),
-                           "no %s file: '%s %.180s -o %.180s' makes it", cell->precision,
-                           makers[i].command, fp32_path, cell->model_path);
+                           "no %s file: 'tare quantize %.180s %s -o %.180s' makes it",
+                           cell->precision, fp32_path, makers[i].options, cell->model_path);
             return;
         }
     (void)snprintf(cell->if_missing, sizeof(cell->if_missing), "no %s file '%.300s'",
