@@ -86,12 +86,15 @@ plugins: $(PLUGINS:%=$(BIN)/plugins/%.so)
 # Files of another plugin that a plugin is made of too
 SHARED_torch := plugins/python/link.c plugins/python/python_session.c
 
+# What else a plugin is linked with
+LIBS_onnxruntime := -lprotobuf-c
+
 define plugin_rule
 $(BIN)/plugins/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/$(1)/*.c) \
 		$(SHARED_$(1))) $(LIB)
 	@mkdir -p $$(@D)
 	$$(CC) $$(CFLAGS) $$(SANITIZE) -shared -Wl,--exclude-libs,ALL -pthread $$(LDFLAGS) $$^ \
-		-ldl -lm -o $$@
+		-ldl -lm $(LIBS_$(1)) -o $$@
 endef
 $(foreach p,$(PLUGINS),$(eval $(call plugin_rule,$(p))))
 

@@ -29,6 +29,7 @@ static const struct slot slots[] = {
     SLOT(3, create_env),
     SLOT(7, create_session),
     SLOT(10, create_session_options),
+    SLOT(11, set_optimized_model_path),
     SLOT(13, set_execution_mode),
     SLOT(14, enable_profiling),
     SLOT(17, disable_mem_pattern),

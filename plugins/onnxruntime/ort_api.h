@@ -65,6 +65,7 @@ struct ort_api {
                                  const struct ort_session_options *options,
                                  struct ort_session **session);
     ort_result (*create_session_options)(struct ort_session_options **options);
+    ort_result (*set_optimized_model_path)(struct ort_session_options *options, const char *path);
     ort_result (*set_execution_mode)(struct ort_session_options *options, int mode);
     ort_result (*enable_profiling)(struct ort_session_options *options, const char *prefix);
     ort_result (*disable_mem_pattern)(struct ort_session_options *options);

@@ -23,6 +23,8 @@ const struct tare_option_info ort_options[] = {
      1, 1024, NULL},
     {"memory_pattern", "plan memory from the first run", TARE_OPTION_BOOL, "1", 0, 1, NULL},
     {"arena", "keep freed memory for the next run", TARE_OPTION_BOOL, "1", 0, 1, NULL},
+    {"casts", "run half precision even if the processor computes it in fp32, behind casts",
+     TARE_OPTION_BOOL, "0", 0, 1, NULL},
     {"profile", "time every node, for tare bench --profile", TARE_OPTION_BOOL, "0", 0, 1, NULL},
     {0},
 };
@@ -199,8 +201,8 @@ static enum tare_status read_side(const struct tare_session *session, bool input
     return status;
 }
 
-static enum tare_status load_model(struct tare_session *session, const char *path,
-                                   const struct ort_session_options *settings, struct tare_err *err)
+enum tare_status ort_load_model(struct tare_session *session, const char *path,
+                                const struct ort_session_options *settings, struct tare_err *err)
 {
     const struct ort_api *api = &session->api;
     struct tare_err reason = TARE_ERR_INIT;
@@ -234,7 +236,9 @@ static enum tare_status open_model(struct tare_session *session,
     if (status == TARE_OK)
         status = ort_start_profile(session, options, settings, err);
     if (status == TARE_OK)
-        status = load_model(session, options->model_path, settings, err);
+        status = ort_must_read_back(options)
+                     ? ort_load_half(session, settings, options, err)
+                     : ort_load_model(session, options->model_path, settings, err);
     if (settings)
         api->release_session_options(settings);
     return status;
@@ -276,7 +280,8 @@ static enum tare_status fill_report(const struct tare_session *session,
         peak >= 0 && rss_bytes >= 0 && peak >= rss_bytes ? peak - rss_bytes : -1;
     (void)snprintf(report->runtime_version, sizeof(report->runtime_version), "onnxruntime %s",
                    session->api.release);
-    report->executed_precision[0] = '\0'; /* the library does not say what its kernels use */
+    (void)snprintf(report->executed_precision, sizeof(report->executed_precision), "%s",
+                   session->executed);
     report->threads = options->threads;
     return ort_read_provider(session, options, report->provider, sizeof(report->provider), err);
 }

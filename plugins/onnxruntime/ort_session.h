@@ -1,6 +1,7 @@
 /*
  * ort_session.h - a model opened by ONNX Runtime on the CPU. Opening and describing are in
- * ort_session.c, execution providers in ort_provider.c, binding and running in ort_run.c; the
+ * ort_session.c, execution providers in ort_provider.c, what is
+ * executed in ort_half.c, binding and running in ort_run.c; the
  * contract of every function is that of its slot in tare/backend.h.
  */
 #ifndef TARE_ORT_SESSION_H
@@ -33,6 +34,7 @@ struct tare_session {
     struct ort_binding *binding;     /* NULL: nothing is bound */
     struct ort_side inputs, outputs;
     struct ort_output *bound; // (outputs.count)
+    char executed[16];        /* precision, read back; "": not known */
     bool profiling;           /* a trace is being written */
     struct ort_trace trace;   /* once it was read */
     bool any_loose;
@@ -61,6 +63,16 @@ enum tare_status ort_add_provider(const struct ort_api *api,
 enum tare_status ort_read_provider(const struct tare_session *session,
                                    const struct tare_open_options *options, char *text,
                                    size_t text_bytes, struct tare_err *err);
+
+/*
+ * Loads the model for the provider cpu in half precision, and reads back what it will be executed
+ * in; TARE_UNSUPPORTED if that is another precision and option casts=1 does not say so.
+ */
+bool ort_must_read_back(const struct tare_open_options *options);
+enum tare_status ort_load_half(struct tare_session *session, struct ort_session_options *settings,
+                               const struct tare_open_options *options, struct tare_err *err);
+enum tare_status ort_load_model(struct tare_session *session, const char *path,
+                                const struct ort_session_options *settings, struct tare_err *err);
 
 /* Element type of the ONNX format for a dtype, and back; 0 and TARE_DTYPE_NONE if there is none. */
 int ort_element_type(enum tare_dtype dtype);

@@ -126,6 +126,7 @@ static enum tare_status compare(struct outcome *o, struct tare_err *err)
         .runtime = runtime,
         .device = "cpu",
         .precision = strcmp(runtime, "openvino") == 0 ? "fp32" : type_name(asked),
+        .options = strcmp(runtime, "onnxruntime") == 0 ? "casts=1" : NULL, /* nothing is timed */
         .threads = asked->threads,
         .batch = 1,
         .quiet = asked->quiet,

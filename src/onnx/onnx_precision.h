@@ -11,4 +11,11 @@
 /* Never NULL; "fp32" for a graph without weights. */
 const char *onnx_precision(const Onnx__ModelProto *proto);
 
+/*
+ * Of a graph as a runtime will execute it: what most convolutions and matrix products read, "fp32",
+ * "fp16" or "bf16"; a cast before them counts, the type of what is cast does not. "" if the graph
+ * does not say. Never NULL.
+ */
+const char *onnx_computed_precision(const Onnx__ModelProto *proto);
+
 #endif

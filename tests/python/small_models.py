@@ -29,6 +29,19 @@ def convolution(path, batch="batch"):
                  [("w", weight)])
 
 
+def half(path):
+    """The same in FP16, inputs, weights and outputs."""
+    convolution(path, 1)
+    model = onnx.load(path)
+    for value in [*model.graph.input, *model.graph.output]:
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    weight = model.graph.initializer[0]
+    weight.CopyFrom(numpy_helper.from_array(
+        numpy_helper.to_array(weight).astype(np.float16), weight.name))
+    onnx.save(model, path)
+    return path
+
+
 def every_type(path):
     """One Identity for each element type that a plugin must carry."""
     kinds = {"float16": TensorProto.FLOAT16, "float64": TensorProto.DOUBLE,

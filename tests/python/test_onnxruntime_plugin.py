@@ -1,5 +1,9 @@
 """The onnxruntime plugin against ONNX Runtime's own Python binding, and on bad models."""
 
+import json
+import pathlib
+import platform
+
 import numpy as np
 import pytest
 
@@ -164,3 +168,25 @@ def test_failing_run_leaves_a_usable_session(tmp_path):
         session.arrays["shape"][...] = [4, 2]
         session.run_bound()
         assert session.bound_shape(0) == [4, 2]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors have FP16 kernels")
+def test_half_precision_behind_casts_is_refused(tmp_path):
+    """What the library's trace of a run says was computed, and what the plugin makes of it."""
+    model = small_models.half(str(tmp_path / "half.onnx"))
+    options = onnxruntime.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "trace")
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session.run(None, {"x": picture().astype(np.float16)})
+    events = json.loads(pathlib.Path(session.end_profiling()).read_text())
+    types = {kind for e in events if e.get("args", {}).get("op_name") in ("Conv", "FusedConv")
+             for shape in e["args"].get("input_type_shape", []) for kind in shape}
+    assert types == {"float"}, "if this fails, the library has learnt it"
+    refused(tare_abi.UNSUPPORTED, "executes fp16 as fp32 behind casts", model, precision="fp16")
+    with Session("onnxruntime", model, precision="fp16", casts=1) as session:
+        assert session.report.executed_precision == b"fp32"
+        ours = session.run({"x": picture().astype(np.float16)},
+                           {"y": (1, 8, 16, 16), "mean": (1, 8, 1, 1)})
+    for mine, theirs in zip(ours, reference(model, {"x": picture().astype(np.float16)})):
+        assert np.array_equal(mine, theirs)

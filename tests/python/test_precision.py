@@ -41,6 +41,8 @@ def test_only_what_is_executed_is_claimed(tare, tmp_path, kind, layer):
     path = tmp_path / "m.onnx"
     model(path, kind)
     study = ["--precision", "fp32,fp16,int8", "--layer", layer, "--sweeps", 2, "--restarts", 1]
+    if (kind, layer) == ("fp16", "direct"):  # few processors have kernels for it
+        study += ["--option", "casts=1"]
     quick = ["--runs", 5, "--warmup", "1ms", "--warmup-runs", 6, "-q", "--json"]
     run = tare("bench", path, *study, *quick, "-o", tmp_path / "run.db")
     assert run.returncode == 0, run.stderr
