@@ -111,3 +111,23 @@ enum tare_status agreeing_run(struct sweeps *s, struct tare_err *err)
     }
     return status;
 }
+
+/* The worker of each such cell opens the reference for itself, and runs both on every picture. */
+int64_t agreeing_expected_ns(const struct sweeps *s)
+{
+    size_t reference = s->pictures.count ? find_reference(s) : s->study->cell_count;
+    int64_t pictures =
+        (int64_t)(s->pictures.count < AGREEING_PICTURES ? s->pictures.count : AGREEING_PICTURES);
+    int64_t total = 0;
+
+    for (size_t i = 0; reference < s->study->cell_count && i < s->study->cell_count; i++) {
+        const struct cell_state *other = &s->cells[reference];
+
+        if (!may_differ(s, i, reference))
+            continue;
+        total += pictures * (s->cells[i].pilot_ns + other->pilot_ns);
+        for (size_t k = 0; k < PROTOCOL_STEPS; k++)
+            total += other->opened.step_ns[k];
+    }
+    return total;
+}

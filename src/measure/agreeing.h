@@ -18,4 +18,7 @@
  * and the user's own stop are errors. */
 enum tare_status agreeing_run(struct sweeps *s, struct tare_err *err);
 
+/* How long that will take, once every cell was started. */
+int64_t agreeing_expected_ns(const struct sweeps *s);
+
 #endif

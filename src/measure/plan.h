@@ -37,7 +37,7 @@ struct plan_pilot {
     int64_t sets;                    /* of cells that fit in memory together; 0 is 1 */
     int64_t set[STUDY_MAX_CELLS];    /* residency.h */
     size_t baseline;                 /* the cell that is in every set */
-    int64_t other_ns;                /* what will be needed besides visits and starts: accuracy */
+    int64_t other_ns;                /* besides visits and starts: the peaks, accuracy */
 };
 
 /*

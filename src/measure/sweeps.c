@@ -97,7 +97,8 @@ static enum tare_status choose_plan(struct sweeps *s, int64_t start_ns, struct t
         pilot.start_ns += pilot.restart_ns;
     if (s->study->annotations[0])
         pilot.other_ns = once * (int64_t)s->pictures.count;
-    pilot.other_ns += cold_expected_ns(s);
+    pilot.other_ns += cold_expected_ns(s) + agreeing_expected_ns(s);
+    pilot.other_ns += sweeps_spent_ns(s) - start_ns; /* before: the machine's peaks */
     plan_choose(s->study, &pilot, &s->plan);
     return plan_save(s->store, s->result->run_id, s->study->cell_count, &s->plan, err);
 }
