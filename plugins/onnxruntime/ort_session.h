@@ -1,8 +1,8 @@
 /*
  * ort_session.h - a model opened by ONNX Runtime on the CPU. Opening and describing are in
- * ort_session.c, execution providers in ort_provider.c, what is
- * executed in ort_half.c, binding and running in ort_run.c; the
- * contract of every function is that of its slot in tare/backend.h.
+ * ort_session.c, execution providers in ort_provider.c, what half precision is executed in in
+ * ort_half.c, binding and running in ort_run.c; the contract of every function is that of its slot
+ * in tare/backend.h.
  */
 #ifndef TARE_ORT_SESSION_H
 #define TARE_ORT_SESSION_H
