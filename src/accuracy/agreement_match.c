@@ -56,7 +56,8 @@ struct agreement_match agreement_match_boxes(const struct box *reference, size_t
 
     match.reference = count_over(reference, reference_count, min_score);
     match.model = count_over(model, model_count, min_score);
-    memset(taken, 0, model_count * sizeof(*taken));
+    if (model_count > 0)
+        memset(taken, 0, model_count * sizeof(*taken));
     for (size_t i = 0; i < match.reference; i++)
         if (choose(&reference[i], model, 0, match.model, min_iou, taken))
             match.found++;
