@@ -48,4 +48,4 @@ def test_reasons_are_found_out_and_not_written_down(rows):
         assert "tare quantize" in rows[name]["reason"]
         assert "yolov8n-raw-64-b1.int8.onnx" in rows[name]["reason"]
     assert "provider openvino executes fp32" in rows["ORT-OpenVINO FP16"]["reason"]
-    assert "no int8 weights" in rows["PyTorch INT8"]["reason"]
+    assert "no int8 of its own" in rows["PyTorch INT8"]["reason"]
