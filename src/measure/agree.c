@@ -24,21 +24,35 @@ struct side {
     float *widened; // (most elements of one output's slot)
 };
 
+/* What the reference says of one picture. */
+struct answer {
+    float *values; // (value_count): its outputs in a row
+    struct box *boxes;
+    size_t box_count, box_room;
+};
+
+struct agree_reference {
+    struct agree_options options;
+    struct side side;
+    size_t value_count;     /* of one slot, all outputs together */
+    struct answer *answers; // (answer_count)
+    size_t answer_count;
+};
+
 /* What of an output is compared: elements first .. first + count of each slot. */
 struct part {
     char name[AGREEMENT_NAME];
-    size_t reference, model; /* outputs */
+    size_t reference_at; /* in an answer's values */
+    size_t model;        /* output */
     size_t first, count;
 };
 
-struct agree {
-    const struct agree_options *options;
-    struct side reference, model;
+struct comparison {
+    const struct agree_reference *reference;
+    struct side model;
     struct part parts[AGREEMENT_MAX_HEADS];
     size_t part_count;
     struct agreement *agreement;
-    struct box *boxes; // (box_room) the reference's, kept until the model's are there
-    size_t box_room;
 };
 
 /* --- the two models --------------------------------------------------------------------------- */
@@ -92,173 +106,322 @@ static void close_side(struct side *side)
     free(side->widened);
 }
 
-static void add_part(struct agree *a, const char *name, size_t reference, size_t model,
+static void add_part(struct comparison *c, const char *name, size_t reference_at, size_t model,
                      size_t first, size_t count)
 {
-    struct part *part = &a->parts[a->part_count];
+    struct part *part = &c->parts[c->part_count];
 
-    if (a->part_count == AGREEMENT_MAX_HEADS)
+    if (c->part_count == AGREEMENT_MAX_HEADS)
         return;
-    *part = (struct part){.reference = reference, .model = model, .first = first, .count = count};
+    *part = (struct part){
+        .reference_at = reference_at + first, .model = model, .first = first, .count = count};
     (void)snprintf(part->name, sizeof(part->name), "%s", name);
-    a->part_count++;
+    c->part_count++;
 }
 
-static void find_parts(struct agree *a)
+/* Output i of the reference, whose values are at `at` in an answer. */
+static void find_parts_of(struct comparison *c, size_t i, size_t at)
 {
-    const struct family_graph *ours = &a->reference.graph.graph, *theirs = &a->model.graph.graph;
+    const struct family_graph *ours = &c->reference->side.graph.graph;
+    const struct family_graph *theirs = &c->model.graph.graph;
+    const struct tare_tensor *output = &ours->outputs[i];
+    size_t count = slot_elements(&c->reference->side, i);
 
-    for (size_t i = 0; i < ours->output_count; i++)
-        for (size_t k = 0; k < theirs->output_count; k++) {
-            size_t count = slot_elements(&a->reference, i);
-            const struct tare_tensor *output = &ours->outputs[i];
+    for (size_t k = 0; k < theirs->output_count; k++) {
+        if (strcmp(output->name, theirs->outputs[k].name) != 0 || count == 0 ||
+            count != slot_elements(&c->model, k))
+            continue;
+        if (ours->output_count == 1 && output->rank == 3 && output->shape[1] > BOX_ROWS) {
+            size_t boxes = BOX_ROWS * (size_t)output->shape[2];
 
-            if (strcmp(output->name, theirs->outputs[k].name) != 0 || count == 0 ||
-                count != slot_elements(&a->model, k))
-                continue;
-            if (ours->output_count == 1 && output->rank == 3 && output->shape[1] > BOX_ROWS) {
-                size_t boxes = BOX_ROWS * (size_t)output->shape[2];
-
-                add_part(a, "boxes", i, k, 0, boxes);
-                add_part(a, "scores", i, k, boxes, count - boxes);
-            } else {
-                add_part(a, output->name, i, k, 0, count);
-            }
+            add_part(c, "boxes", at, k, 0, boxes);
+            add_part(c, "scores", at, k, boxes, count - boxes);
+        } else {
+            add_part(c, output->name, at, k, 0, count);
         }
+    }
 }
 
-static enum tare_status open_both(struct agree *a, struct tare_err *err)
+static enum tare_status open_model(struct comparison *c, struct tare_err *err)
 {
+    const struct side *reference = &c->reference->side;
     const char *names[AGREEMENT_MAX_HEADS];
-    enum tare_status status = open_side(&a->reference, err);
+    size_t at = 0;
+    enum tare_status status = open_side(&c->model, err);
 
-    if (status == TARE_OK)
-        status = open_side(&a->model, err);
-    if (status == TARE_OK && a->reference.slots != a->model.slots)
+    if (status == TARE_OK && reference->slots != c->model.slots)
         status = tare_fail(err, TARE_UNSUPPORTED,
                            "the reference takes %d pictures a run, the model %d: need the same",
-                           a->reference.slots, a->model.slots);
+                           reference->slots, c->model.slots);
     if (status != TARE_OK)
         return status;
-    find_parts(a);
-    for (size_t i = 0; i < a->part_count; i++)
-        names[i] = a->parts[i].name;
-    return agreement_new(&a->options->figures, names, a->part_count, &a->agreement, err);
+    for (size_t i = 0; i < reference->graph.graph.output_count; i++) {
+        find_parts_of(c, i, at);
+        at += slot_elements(reference, i);
+    }
+    for (size_t i = 0; i < c->part_count; i++)
+        names[i] = c->parts[i].name;
+    return agreement_new(&c->reference->options.figures, names, c->part_count, &c->agreement, err);
 }
 
 /* --- pictures --------------------------------------------------------------------------------- */
 
-static enum tare_status load_picture(const struct agree *a, size_t index, int32_t slot,
+static enum tare_status load_picture(const struct side *side, const char *path, int32_t slot,
                                      struct tare_err *err)
 {
-    const struct side *sides[] = {&a->reference, &a->model};
     struct tare_err inner = TARE_ERR_INIT;
     struct file_map map = {NULL, 0};
-    enum tare_status status = file_map(a->options->paths[index], PICTURE_MAX, &map, err);
+    enum tare_status status = file_map(path, PICTURE_MAX, &map, err);
 
-    for (size_t i = 0; i < 2 && status == TARE_OK; i++)
-        status = sides[i]->family->load(sides[i]->state, map.data, map.size, slot, NULL, &inner);
+    if (status == TARE_OK)
+        status = side->family->load(side->state, map.data, map.size, slot, NULL, &inner);
     if (inner.status != TARE_OK)
-        status =
-            tare_fail(err, inner.status, "picture '%s': %s", a->options->paths[index], inner.text);
+        status = tare_fail(err, inner.status, "picture '%s': %s", path, inner.text);
     file_unmap(&map);
     return status;
 }
 
-/* Elements of a part of one slot as floats; valid until the side's next call. */
-static const float *part_values(const struct side *side, size_t output, int32_t slot,
-                                const struct part *part)
+/* The last batch is filled up with its last picture, which then counts once. */
+static enum tare_status run_batch(const struct side *side, const struct agree_options *options,
+                                  size_t first, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (int32_t slot = 0; slot < side->slots && status == TARE_OK; slot++) {
+        size_t index =
+            first + (size_t)slot < options->count ? first + (size_t)slot : options->count - 1;
+
+        status = load_picture(side, options->paths[index], slot, err);
+    }
+    return status == TARE_OK ? backend_session_run(side->session, NULL, NULL, err) : status;
+}
+
+/* Elements first .. first + count of an output's slot as floats; valid until the side's next call.
+ */
+static const float *output_values(const struct side *side, size_t output, int32_t slot,
+                                  size_t first, size_t count)
 {
     const struct tare_tensor *tensor = &side->graph.graph.outputs[output];
-    size_t first = (size_t)slot * slot_elements(side, output) + part->first;
+    size_t at = (size_t)slot * slot_elements(side, output) + first;
 
     if (tensor->dtype == TARE_FP32)
-        return (const float *)tensor->data + first;
-    half_to_floats((const uint16_t *)tensor->data + first, part->count, side->widened);
+        return (const float *)tensor->data + at;
+    half_to_floats((const uint16_t *)tensor->data + at, count, side->widened);
     return side->widened;
 }
 
-/* The reference's boxes belong to its state, and the two states may be one family's. */
-static enum tare_status keep_boxes(struct agree *a, const struct box *boxes, size_t count,
+static enum tare_status keep_boxes(struct answer *answer, const struct box *boxes, size_t count,
                                    struct tare_err *err)
 {
-    if (count > a->box_room) {
-        free(a->boxes);
-        a->boxes = malloc(count * sizeof(*a->boxes));
-        a->box_room = a->boxes ? count : 0;
-        if (!a->boxes)
+    answer->box_count = 0;
+    if (count > answer->box_room) {
+        free(answer->boxes);
+        answer->boxes = malloc(count * sizeof(*answer->boxes));
+        answer->box_room = answer->boxes ? count : 0;
+        if (!answer->boxes)
             return tare_fail(err, TARE_NOMEM, "out of memory for %zu boxes", count);
     }
     if (count)
-        memcpy(a->boxes, boxes, count * sizeof(*boxes));
+        memcpy(answer->boxes, boxes, count * sizeof(*boxes));
+    answer->box_count = count;
     return TARE_OK;
 }
 
-static enum tare_status compare_slot(struct agree *a, int32_t slot, struct tare_err *err)
+static enum tare_status keep_answer(const struct agree_reference *reference, int32_t slot,
+                                    struct answer *answer, struct tare_err *err)
 {
+    const struct side *side = &reference->side;
     const struct box *boxes;
-    size_t kept = 0, count = 0;
-    enum tare_status status = agreement_next_picture(a->agreement, err);
+    size_t at = 0, count = 0;
+    enum tare_status status = side->family->boxes(side->state, slot, &boxes, &count, NULL, err);
 
-    for (size_t i = 0; i < a->part_count && status == TARE_OK; i++) {
-        const struct part *part = &a->parts[i];
+    if (status == TARE_OK)
+        status = keep_boxes(answer, boxes, count, err);
+    if (status == TARE_OK && !answer->values)
+        answer->values = malloc((reference->value_count + 1) * sizeof(*answer->values));
+    if (status == TARE_OK && !answer->values)
+        status =
+            tare_fail(err, TARE_NOMEM, "out of memory for %zu outputs", reference->value_count);
+    for (size_t i = 0; i < side->graph.graph.output_count && status == TARE_OK; i++) {
+        size_t elements = slot_elements(side, i);
 
-        status = agreement_add_outputs(
-            a->agreement, i, part_values(&a->reference, part->reference, slot, part),
-            part_values(&a->model, part->model, slot, part), part->count, err);
+        if (elements)
+            memcpy(answer->values + at, output_values(side, i, slot, 0, elements),
+                   elements * sizeof(*answer->values));
+        at += elements;
     }
-    if (status == TARE_OK)
-        status = a->reference.family->boxes(a->reference.state, slot, &boxes, &kept, NULL, err);
-    if (status == TARE_OK)
-        status = keep_boxes(a, boxes, kept, err);
-    if (status == TARE_OK)
-        status = a->model.family->boxes(a->model.state, slot, &boxes, &count, NULL, err);
-    if (status == TARE_OK)
-        status = agreement_add_boxes(a->agreement, a->boxes, kept, boxes, count, err);
     return status;
 }
 
-/* The last batch is filled up with its last picture, which then counts once. */
-static enum tare_status run_batch(struct agree *a, size_t first, struct tare_err *err)
+/* Runs a batch on the reference; answers of its pictures go to `answers` and what follows. */
+static enum tare_status ask_reference(const struct agree_reference *reference, size_t first,
+                                      struct answer *answers, struct tare_err *err)
 {
-    size_t count = a->options->count;
-    enum tare_status status = TARE_OK;
+    enum tare_status status = run_batch(&reference->side, &reference->options, first, err);
 
-    for (int32_t slot = 0; slot < a->model.slots && status == TARE_OK; slot++)
-        status = load_picture(a, first + (size_t)slot < count ? first + (size_t)slot : count - 1,
-                              slot, err);
-    if (status == TARE_OK)
-        status = backend_session_run(a->reference.session, NULL, NULL, err);
-    if (status == TARE_OK)
-        status = backend_session_run(a->model.session, NULL, NULL, err);
-    for (int32_t slot = 0; slot < a->model.slots && status == TARE_OK; slot++)
-        if (first + (size_t)slot < count)
-            status = compare_slot(a, slot, err);
+    for (int32_t slot = 0; slot < reference->side.slots && status == TARE_OK; slot++)
+        if (first + (size_t)slot < reference->options.count)
+            status = keep_answer(reference, slot, &answers[slot], err);
     return status;
+}
+
+static enum tare_status compare_slot(const struct comparison *c, int32_t slot,
+                                     const struct answer *answer, struct tare_err *err)
+{
+    const struct box *boxes;
+    size_t count = 0;
+    enum tare_status status = agreement_next_picture(c->agreement, err);
+
+    for (size_t i = 0; i < c->part_count && status == TARE_OK; i++) {
+        const struct part *part = &c->parts[i];
+
+        status = agreement_add_outputs(
+            c->agreement, i, answer->values + part->reference_at,
+            output_values(&c->model, part->model, slot, part->first, part->count), part->count,
+            err);
+    }
+    if (status == TARE_OK)
+        status = c->model.family->boxes(c->model.state, slot, &boxes, &count, NULL, err);
+    if (status == TARE_OK)
+        status =
+            agreement_add_boxes(c->agreement, answer->boxes, answer->box_count, boxes, count, err);
+    return status;
+}
+
+static enum tare_status ask_model(const struct comparison *c, size_t first,
+                                  const struct answer *answers, struct tare_err *err)
+{
+    const struct agree_options *options = &c->reference->options;
+    enum tare_status status = run_batch(&c->model, options, first, err);
+
+    for (int32_t slot = 0; slot < c->model.slots && status == TARE_OK; slot++)
+        if (first + (size_t)slot < options->count)
+            status = compare_slot(c, slot, &answers[slot], err);
+    return status;
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+static enum tare_status check_stop(struct tare_err *err)
+{
+    return stop_requested() ? tare_fail(err, TARE_STOPPED, "stopped") : TARE_OK;
+}
+
+static void tell(const struct agree_options *options, size_t done)
+{
+    if (options->progress)
+        options->progress((double)(done < options->count ? done : options->count) /
+                              (double)options->count,
+                          options->progress_data);
+}
+
+/* all: room for the answers of all pictures, else for those of one batch. */
+static enum tare_status open_reference(struct backend_session *session,
+                                       const struct agree_options *options, bool all,
+                                       struct agree_reference **made, struct tare_err *err)
+{
+    struct agree_reference *r = calloc(1, sizeof(*r));
+    enum tare_status status;
+
+    *made = NULL;
+    if (!r)
+        return tare_fail(err, TARE_NOMEM, "out of memory for a reference");
+    r->options = *options;
+    r->side = (struct side){.role = "reference", .session = session};
+    status = open_side(&r->side, err);
+    for (size_t i = 0; i < r->side.graph.graph.output_count && status == TARE_OK; i++)
+        r->value_count += slot_elements(&r->side, i);
+    if (status == TARE_OK) {
+        size_t slots = (size_t)r->side.slots;
+
+        r->answer_count = all ? (options->count + slots - 1) / slots * slots : slots;
+        r->answers = calloc(r->answer_count + 1, sizeof(*r->answers));
+        if (!r->answers)
+            status = tare_fail(err, TARE_NOMEM, "out of memory for %zu answers", r->answer_count);
+    }
+    if (status == TARE_OK)
+        *made = r;
+    else
+        agree_reference_free(r);
+    return status;
+}
+
+void agree_reference_free(struct agree_reference *reference)
+{
+    if (!reference)
+        return;
+    for (size_t i = 0; reference->answers && i < reference->answer_count; i++) {
+        free(reference->answers[i].values);
+        free(reference->answers[i].boxes);
+    }
+    free(reference->answers);
+    close_side(&reference->side);
+    free(reference);
+}
+
+enum tare_status agree_reference_new(struct backend_session *session,
+                                     const struct agree_options *options,
+                                     struct agree_reference **reference, struct tare_err *err)
+{
+    struct agree_reference *r;
+    enum tare_status status = open_reference(session, options, true, &r, err);
+
+    for (size_t i = 0; status == TARE_OK && i < options->count; i += (size_t)r->side.slots) {
+        status = check_stop(err);
+        if (status == TARE_OK)
+            status = ask_reference(r, i, r->answers + i, err);
+        if (status == TARE_OK)
+            tell(options, i + (size_t)r->side.slots);
+    }
+    if (status != TARE_OK) {
+        agree_reference_free(r);
+        r = NULL;
+    }
+    *reference = r;
+    return status;
+}
+
+/* Compares all pictures; answers are there, or made batch by batch. */
+static enum tare_status compare_all(const struct agree_reference *r, bool answered,
+                                    struct backend_session *model, struct agreement_result *result,
+                                    struct tare_err *err)
+{
+    struct comparison c = {.reference = r, .model = {.role = "model", .session = model}};
+    enum tare_status status = open_model(&c, err);
+
+    for (size_t i = 0; i < r->options.count && status == TARE_OK; i += (size_t)c.model.slots) {
+        struct answer *answers = answered ? r->answers + i : r->answers;
+
+        status = check_stop(err);
+        if (status == TARE_OK && !answered)
+            status = ask_reference(r, i, answers, err);
+        if (status == TARE_OK)
+            status = ask_model(&c, i, answers, err);
+        if (status == TARE_OK && !answered)
+            tell(&r->options, i + (size_t)c.model.slots);
+    }
+    if (status == TARE_OK)
+        status = agreement_finish(c.agreement, result, err);
+    agreement_free(c.agreement);
+    close_side(&c.model);
+    return status;
+}
+
+enum tare_status agree_with(const struct agree_reference *reference, struct backend_session *model,
+                            struct agreement_result *result, struct tare_err *err)
+{
+    return compare_all(reference, true, model, result, err);
 }
 
 enum tare_status agree_pictures(struct backend_session *reference, struct backend_session *model,
                                 const struct agree_options *options,
                                 struct agreement_result *result, struct tare_err *err)
 {
-    struct agree a = {.options = options,
-                      .reference = {.role = "reference", .session = reference},
-                      .model = {.role = "model", .session = model}};
-    enum tare_status status = open_both(&a, err);
+    struct agree_reference *r;
+    enum tare_status status = open_reference(reference, options, false, &r, err);
 
-    for (size_t i = 0; i < options->count && status == TARE_OK; i += (size_t)a.model.slots) {
-        if (stop_requested())
-            status = tare_fail(err, TARE_STOPPED, "stopped");
-        else
-            status = run_batch(&a, i, err);
-        if (status == TARE_OK && options->progress)
-            options->progress((double)(i + 1) / (double)options->count, options->progress_data);
-    }
     if (status == TARE_OK)
-        status = agreement_finish(a.agreement, result, err);
-    agreement_free(a.agreement);
-    close_side(&a.reference);
-    close_side(&a.model);
-    free(a.boxes);
+        status = compare_all(r, false, model, result, err);
+    agree_reference_free(r);
     return status;
 }

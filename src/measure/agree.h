@@ -32,4 +32,20 @@ enum tare_status agree_pictures(struct backend_session *reference, struct backen
                                 const struct agree_options *options,
                                 struct agreement_result *result, struct tare_err *err);
 
+/*
+ * A reference that several models are to be compared with: it is run on every picture once, and its
+ * outputs and boxes stay in memory (an FP32 number for each of its outputs' elements a picture).
+ * The session and the paths must outlive it. On success agree_reference_free() it (NULL is
+ * allowed). Errors as above.
+ */
+struct agree_reference;
+enum tare_status agree_reference_new(struct backend_session *session,
+                                     const struct agree_options *options,
+                                     struct agree_reference **reference, struct tare_err *err);
+void agree_reference_free(struct agree_reference *reference);
+
+/* As agree_pictures(), without a word to progress. */
+enum tare_status agree_with(const struct agree_reference *reference, struct backend_session *model,
+                            struct agreement_result *result, struct tare_err *err);
+
 #endif
