@@ -325,8 +325,10 @@ enum tare_status ledger_build(struct store *store, const struct ledger_options *
         status = ledger_fill_predecessors(ledger, err);
     if (status == TARE_OK)
         status = ledger_fill_accuracy(store, options, ledger, err);
-    if (status == TARE_OK)
+    if (status == TARE_OK) {
+        ledger_fill_agreement(ledger);
         status = ledger_decide(store, options, ledger, visits, err);
+    }
     if (status == TARE_OK)
         status = ledger_fill_notes(store, ledger, err);
     if (status == TARE_OK)

@@ -135,6 +135,14 @@ struct ledger_ap {
     int64_t pictures;
 };
 
+/* How far a cell agrees with the run's reference, which agrees with itself. */
+struct ledger_agreement {
+    bool known;
+    double found;                    /* share of the reference's boxes that it has too */
+    struct ledger_interval interval; /* NAN: none */
+    bool front; /* no other cell is as fast and agrees more, or faster and agrees as much */
+};
+
 /* Cold starts: what the page cache held, and what a start is made of. */
 enum ledger_cold_state {
     LEDGER_COLD_DROPPED,
@@ -178,6 +186,7 @@ struct ledger_cell {
     double peak_rss_bytes;        /* largest */
     struct ledger_accuracy accuracy;
     struct ledger_ap ap_to_reference;
+    struct ledger_agreement agreement;
     struct store_figure *figures; // (figure_count)
     size_t figure_count;
     struct ledger_cold cold[LEDGER_COLD_STATES];
@@ -273,10 +282,11 @@ struct ledger_decision {
     bool accuracy_known;      /* the field was narrowed by AP */
     size_t reference;         /* cell whose AP is the measure; only if accuracy_known */
     double ap_allowed;        /* 0.01 */
+    double found_allowed;     /* share of the reference's boxes to be found again; 0: any */
     size_t winner, runner_up; /* the second smallest median; the winner if there is none */
     struct ledger_pick ties[LEDGER_MAX_WINNERS]; /* not separable from the winner */
     size_t tie_count;
-    size_t candidates; /* cells that were near enough in AP */
+    size_t candidates; /* cells that were near enough in AP or agreement */
     size_t excluded;   /* measured cells that were not */
     enum ledger_confirmation confirmation;
     struct ledger_pick confirmed_against; /* on the fresh sweeps; only if confirmed or refuted */
@@ -323,7 +333,7 @@ struct ledger {
 struct ledger_options {
     int64_t run_id;    /* 0: the file's last run */
     int ap_resamples;  /* 0: 1000; -1: no AP intervals */
-    double ap_allowed; /* 0: 0.01 */
+    double ap_allowed; /* 0: the study's max_ap_drop, or 0.01 */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json_tree.h"
 #include "measure/ledger_inner.h"
 
 #define DEFAULT_AP_ALLOWED 0.01
@@ -25,11 +26,27 @@ void ledger_put_ms(char *text, size_t text_bytes, double ns)
     (void)snprintf(text, text_bytes, "%.*f", places, ms);
 }
 
+/* What the study itself says of who may be chosen; 0 where it says nothing. */
+static void read_limits(const struct ledger *ledger, double *max_drop, double *max_ap_drop)
+{
+    struct json_tree *tree = NULL;
+
+    *max_drop = *max_ap_drop = 0;
+    if (json_parse(ledger->run.study, strlen(ledger->run.study), &tree, NULL) != TARE_OK)
+        return;
+    *max_drop = json_number(json_get(json_root(tree), "max_drop"), 0);
+    *max_ap_drop = json_number(json_get(json_root(tree), "max_ap_drop"), 0);
+    json_free(tree);
+}
+
 static bool near_enough(const struct ledger_decision *decision, const struct ledger *ledger,
                         const struct ledger_cell *cell)
 {
     const struct ledger_cell *reference = &ledger->cells[decision->reference];
 
+    if (decision->found_allowed > 0 &&
+        (!cell->agreement.known || cell->agreement.found < decision->found_allowed - 1e-12))
+        return false;
     if (!decision->accuracy_known)
         return true;
     return cell->accuracy.known &&
@@ -119,6 +136,8 @@ static void say_doubt(const struct ledger *ledger, struct buf *out)
     const struct ledger_decision *d = &ledger->decision;
     const struct ledger_ap *ap = &ledger->cells[d->winner].ap_to_reference;
 
+    if (!d->accuracy_known && d->found_allowed > 0)
+        return;
     if (!d->accuracy_known)
         buf_append_text(out, ". Accuracy was not measured");
     else if (d->winner != d->reference && ap->known && !ap->identical &&
@@ -172,6 +191,9 @@ static void say(struct ledger *ledger)
     if (d->candidates == 1 && d->excluded == 0)
         buf_printf(&out, "Only one cell was measured: %s (%s ms", ledger->cells[d->winner].label,
                    ms);
+    else if (d->found_allowed > 0)
+        buf_printf(&out, "Fastest that finds %g %% of the reference's boxes again: %s (%s ms",
+                   100 * d->found_allowed, ledger->cells[d->winner].label, ms);
     else if (d->accuracy_known)
         buf_printf(&out, "Fastest within %g AP: %s (%s ms", 100 * d->ap_allowed,
                    ledger->cells[d->winner].label, ms);
@@ -179,6 +201,8 @@ static void say(struct ledger *ledger)
         buf_printf(&out, "Fastest: %s (%s ms", ledger->cells[d->winner].label, ms);
     if (d->accuracy_known)
         buf_printf(&out, ", AP %.1f", 100 * ledger->cells[d->winner].accuracy.coco[0]);
+    if (d->found_allowed > 0)
+        buf_printf(&out, ", %.1f %% found", 100 * ledger->cells[d->winner].agreement.found);
     buf_append_char(&out, ')');
     say_confirmed(ledger, &out);
     say_ties(ledger, &out);
@@ -193,11 +217,16 @@ enum tare_status ledger_decide(struct store *store, const struct ledger_options 
 {
     struct ledger_decision *d = &ledger->decision;
     bool *candidates = calloc(ledger->cell_count + 1, sizeof(*candidates));
+    double max_drop, max_ap_drop;
     enum tare_status status = TARE_OK;
 
     if (!candidates)
         return tare_fail(err, TARE_NOMEM, "out of memory while making the ledger");
-    d->ap_allowed = options->ap_allowed > 0 ? options->ap_allowed : DEFAULT_AP_ALLOWED;
+    read_limits(ledger, &max_drop, &max_ap_drop);
+    d->ap_allowed = options->ap_allowed > 0 ? options->ap_allowed
+                    : max_ap_drop > 0       ? max_ap_drop
+                                            : DEFAULT_AP_ALLOWED;
+    d->found_allowed = max_drop > 0 ? 1 - max_drop : 0;
     d->known = find_winner(ledger, candidates);
     if (d->known)
         status = find_ties(ledger, candidates, visits, err);

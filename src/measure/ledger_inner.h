@@ -84,6 +84,9 @@ enum tare_status ledger_fill_lines(struct ledger *ledger, const struct ledger_vi
 enum tare_status ledger_fill_accuracy(struct store *store, const struct ledger_options *options,
                                       struct ledger *ledger, struct tare_err *err);
 
+/* How far cells agree with the reference, and which of them nothing beats. */
+void ledger_fill_agreement(struct ledger *ledger);
+
 /* What the fresh sweeps of the winner say, if there are any. */
 enum tare_status ledger_confirm(struct store *store, struct ledger *ledger, struct tare_err *err);
 

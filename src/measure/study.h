@@ -10,6 +10,7 @@
  *       "model": "yolov8n.pt",              relative to the study's folder, or absolute
  *       "images": "sample/images",          JPEG pictures, for families that look at pictures
  *       "annotations": "sample/instances.json",   COCO; adds accuracy
+ *       "calibration": "calibration",             JPEG pictures that INT8 files are made with
  *       "reference": "direct",      the cell that others are to agree with, else the first in fp32
  *       "sweeps": 20, "restarts": 5, "visit_ms": 0, "runs": 0, "after_switch": 2,
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
@@ -17,14 +18,15 @@
  *       "memory_limit_mb": 0, "resident_limit_mb": 0, "cpus": "0-3", "seed": 1, "confirm": true,
  *       "freeze": false,            other workers are stopped by signal, not waited for
  *       "mode": "back_to_back", "rate_hz": 0, "soak_ms": 60000, "cold": 0,
- *       "min_score": 0.25, "iou": 0.7,
+ *       "min_score": 0.25, "iou": 0.7, "max_drop": 0, "max_ap_drop": 0,
  *       "forms": ["default", "quiet"],      of every cell whose runtime has a quiet form
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
  *       "cells": [{"name": "direct", "runtime": "onnxruntime", "layer": "direct",
  *                  "precision": "fp32", "device": "cpu", "batch": 1, "threads": 1,
- *                  "head": "raw", "size": 640, "model": "other.onnx", "options": {"spinning":
- * "off"}}], "matrix": {"threads": [1, 2], "head": ["full", "raw"]}, "ledger": [{"kind": "tax",
- * "name": "Python binding", "cell": "python", "baseline": "direct"}]
+ *                  "head": "raw", "size": 640, "model": "other.onnx",
+ *                  "options": {"spinning": "off"}}],
+ *       "matrix": {"threads": [1, 2], "head": ["full", "raw"]},
+ *       "ledger": [{"kind": "tax", "name": "binding", "cell": "python", "baseline": "direct"}]
  *     }
  * An unknown key is an error: a misspelt setting must not silently be the default. "matrix" makes
  * one cell for each point of the product, in row-major order of its keys. Without "ledger" the
@@ -82,6 +84,7 @@ struct study {
     char name[64];
     char images[FILE_MAX_PATH];      /* "": none */
     char annotations[FILE_MAX_PATH]; /* "": none */
+    char calibration[FILE_MAX_PATH]; /* pictures to make INT8 files with; "": they must be there */
     char reference[128];             /* cell that others are to agree with; "": the first in FP32 */
     int64_t sweeps;                  /* 20 */
     int64_t restarts;                /* worker processes a cell, 5 */
@@ -111,7 +114,11 @@ struct study {
     bool throughput; /* several streams at once, as many as serve best; not with paced */
     double rate_hz;  /* paced: starts a second */
     double min_score, iou;
-    unsigned forms; /* which forms were asked for (forms.h); the cells are made accordingly */
+    double max_drop;    /* share of the reference's boxes that a cell may lose and still be chosen;
+                           0: agreement decides nothing */
+    double max_ap_drop; /* AP below the best FP32 cell's, 0..1, at which a cell may still be chosen;
+                           0: as the reader of the report says */
+    unsigned forms;     /* which forms were asked for (forms.h); the cells are made accordingly */
     struct study_cell *cells; // (cell_count)
     size_t cell_count;
     struct study_line *lines; // (line_count)

@@ -38,6 +38,7 @@ static void put_settings(struct json_writer *w, const struct study *study)
     json_put_text(w, "name", study->name);
     json_put_text(w, "images", study->images);
     json_put_text(w, "annotations", study->annotations);
+    json_put_text(w, "calibration", study->calibration);
     json_put_text(w, "reference", study->reference);
     json_put_int(w, "sweeps", study->sweeps);
     json_put_int(w, "restarts", study->restarts);
@@ -66,6 +67,8 @@ static void put_settings(struct json_writer *w, const struct study *study)
     json_put_number(w, "rate_hz", study->rate_hz);
     json_put_number(w, "min_score", study->min_score);
     json_put_number(w, "iou", study->iou);
+    json_put_number(w, "max_drop", study->max_drop);
+    json_put_number(w, "max_ap_drop", study->max_ap_drop);
 }
 
 void study_write(const struct study *study, struct buf *out)

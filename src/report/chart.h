@@ -27,9 +27,15 @@ void chart_stages(const struct ledger *ledger, size_t id, struct buf *out);
  * visits, and the paired difference to its baseline. Nothing if no cell was measured. */
 void chart_series(const struct ledger *ledger, size_t id, struct buf *out);
 
-/* Latency against AP, with the intervals of both and the front of cells that no other beats. */
-void chart_trade(const struct ledger *ledger, size_t id, struct buf *out);
-bool chart_has_trade(const struct ledger *ledger); /* two cells with AP at least */
+/* What latency is set against. */
+enum chart_trade {
+    CHART_AP,
+    CHART_FOUND, /* share of the reference's boxes that are found again */
+};
+
+/* Latency against that, with the intervals of both and the front of cells that no other beats. */
+void chart_trade(const struct ledger *ledger, size_t id, enum chart_trade what, struct buf *out);
+bool chart_has_trade(const struct ledger *ledger, enum chart_trade what); /* two cells at least */
 
 /* Cells under the highest rates that were measured on their machine. */
 void chart_roofline(const struct ledger *ledger, size_t id, struct buf *out);

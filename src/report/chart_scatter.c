@@ -155,31 +155,42 @@ static void find_trade_axes(struct field *f)
     f->y.step = pen_step(f->y.high - f->y.low, 5);
 }
 
-static bool collect_trade(const struct ledger *ledger, struct field *f)
+/* AP of a cell, and what its difference to the reference's may be; false if it has none. */
+static bool place_ap(const struct ledger *ledger, const struct ledger_cell *cell, struct point *p)
 {
     const struct ledger_decision *d = &ledger->decision;
-    double reference, best = -1;
+    const struct ledger_ap *ap = &cell->ap_to_reference;
+    bool has = ap->known && !ap->identical && !isnan(ap->interval.low);
+    double reference;
 
-    f->count = f->box_count = 0;
-    if (!d->accuracy_known)
+    if (!d->accuracy_known || !cell->accuracy.known || cell->accuracy.coco[0] < 0)
         return false;
     reference = ledger->cells[d->reference].accuracy.coco[0];
+    p->y = cell->accuracy.coco[0];
+    p->across.low = has ? reference + ap->interval.low : (double)NAN;
+    p->across.high = has ? reference + ap->interval.high : (double)NAN;
+    return true;
+}
+
+static bool collect_trade(const struct ledger *ledger, enum chart_trade what, struct field *f)
+{
+    double best = -1;
+
+    f->count = f->box_count = 0;
     for (size_t i = 0; i < ledger->cell_count && f->count < MAX_POINTS; i++) {
         const struct ledger_cell *cell = &ledger->cells[i];
         const struct ledger_times *t = ledger_times(cell);
-        const struct ledger_ap *ap = &cell->ap_to_reference;
-        bool has = ap->known && !ap->identical && !isnan(ap->interval.low);
+        struct point *p = &f->points[f->count];
 
-        if (!t || !cell->accuracy.known || cell->accuracy.coco[0] < 0 || !(t->p50_ns > 0))
+        *p = (struct point){
+            .cell = cell, .y = cell->agreement.found, .across = cell->agreement.interval};
+        if (!t || !(t->p50_ns > 0) ||
+            !(what == CHART_AP ? place_ap(ledger, cell, p) : cell->agreement.known))
             continue;
-        f->points[f->count++] = (struct point){
-            .cell = cell,
-            .x = t->p50_ns / 1e6,
-            .y = cell->accuracy.coco[0],
-            .along = {t->p50_interval_ns.low / 1e6, t->p50_interval_ns.high / 1e6},
-            .across = {has ? reference + ap->interval.low : (double)NAN,
-                       has ? reference + ap->interval.high : (double)NAN},
-        };
+        p->x = t->p50_ns / 1e6;
+        p->along.low = t->p50_interval_ns.low / 1e6;
+        p->along.high = t->p50_interval_ns.high / 1e6;
+        f->count++;
     }
     qsort(f->points, f->count, sizeof(*f->points), by_x);
     for (size_t i = 0; i < f->count; i++) {
@@ -215,34 +226,38 @@ static void put_front(struct buf *out, struct field *f)
     buf_printf(out, "H%.1f\"/>\n", TO);
 }
 
-bool chart_has_trade(const struct ledger *ledger)
+bool chart_has_trade(const struct ledger *ledger, enum chart_trade what)
 {
     struct field f;
 
-    return collect_trade(ledger, &f);
+    return collect_trade(ledger, what, &f);
 }
 
-void chart_trade(const struct ledger *ledger, size_t id, struct buf *out)
+void chart_trade(const struct ledger *ledger, size_t id, enum chart_trade what, struct buf *out)
 {
+    static const char *const titles[] = {"Latency against accuracy", "Latency against agreement"};
+    static const char *const classes[] = {"trade", "agree"}, *const names[] = {"AP", "found"};
+    static const char *const axes[] = {"COCO box AP, points (up is better)",
+                                       "the reference's boxes found again, % (up is better)"};
     struct field f;
     struct buf text = BUF_INIT;
 
-    if (!collect_trade(ledger, &f))
+    if (!collect_trade(ledger, what, &f))
         return;
     find_trade_axes(&f);
     for (size_t i = 0; i < f.count; i++)
-        buf_printf(&text, "%s: %s ms, AP %s%s. ", f.points[i].cell->label,
-                   write_ms(f.points[i].x * 1e6, false).text,
+        buf_printf(&text, "%s: %s ms, %s %s%s. ", f.points[i].cell->label,
+                   write_ms(f.points[i].x * 1e6, false).text, names[what],
                    write_points(f.points[i].y, false).text,
                    f.points[i].front ? ", on the front" : "");
-    pen_open(out, &(struct pen_picture){"trade", id, BOTTOM + 44, "Latency against accuracy",
+    pen_open(out, &(struct pen_picture){classes[what], id, BOTTOM + 44, titles[what],
                                         buf_text(&text), NULL});
     buf_release(&text);
     put_left_axis(out, &f.y, 100);
     pen_axis(out, &f.x, TOP, BOTTOM, "", false);
     put_front(out, &f);
     put_points(out, &f);
-    pen_text(out, FROM, BOTTOM + 34, "t-small", "COCO box AP, points (up is better)", 0);
+    pen_text(out, FROM, BOTTOM + 34, "t-small", axes[what], 0);
     put_below(out, "p50, ms (left is better)");
     buf_append_text(out, "</svg>\n");
 }

@@ -1,12 +1,14 @@
 /*
  * html_history.c - the page's sections about what lies behind the medians: the trade against
- * accuracy, the machine's limits, every visit, how even they were, and sustained speed.
+ * accuracy and agreement, the machine's limits, every visit, how even they were, and sustained
+ * speed.
  */
 #include <math.h>
 #include <string.h>
 
 #include "report/chart.h"
 #include "report/html.h"
+#include "report/report_agreement.h"
 #include "report/write.h"
 
 #define MAX_SOAK_ROWS 200
@@ -53,12 +55,15 @@ static void put_change(struct buf *out, double share, const struct ledger_interv
 
 /* --- latency against AP --- */
 
-static bool has_precision(const struct ledger *ledger, const char *precision)
+static bool has_precision(const struct ledger *ledger, enum chart_trade what, const char *precision)
 {
     for (size_t i = 0; i < ledger->cell_count; i++) {
         const struct store_cell *row = &ledger->cells[i].row;
 
-        if (ledger_times(&ledger->cells[i]) && ledger->cells[i].accuracy.known &&
+        const struct ledger_cell *cell = &ledger->cells[i];
+        bool shown = what == CHART_AP ? cell->accuracy.known : cell->agreement.known;
+
+        if (ledger_times(cell) && shown &&
             strcmp(row->executed_precision[0] ? row->executed_precision : row->precision,
                    precision) == 0)
             return true;
@@ -66,26 +71,53 @@ static bool has_precision(const struct ledger *ledger, const char *precision)
     return false;
 }
 
-void html_trade(struct buf *out, const struct ledger *ledger, size_t id)
+static void put_trade(struct buf *out, const struct ledger *ledger, size_t id,
+                      enum chart_trade what, const char *title)
 {
     static const char *const shapes[][2] = {
         {"fp32", "●"}, {"fp16", "▲"}, {"bf16", "◆"}, {"int8", "■"}};
 
-    if (!chart_has_trade(ledger))
-        return;
-    open_section(out, "trade", id, "Latency against accuracy");
-    buf_append_text(out,
-                    "<p>Filled marks lie on the front: no other cell is both faster and more "
-                    "accurate. Whiskers: the 95 % interval of the median, and that of the AP "
-                    "difference to the reference (a paired bootstrap over pictures); a cell "
-                    "with the reference's own detections has none.</p>\n<ul class=\"legend\">");
+    buf_append_text(out, "<ul class=\"legend\">");
     for (size_t i = 0; i < 4; i++)
-        if (has_precision(ledger, shapes[i][0]))
+        if (has_precision(ledger, what, shapes[i][0]))
             buf_printf(out, "<li>%s %s</li>", shapes[i][1], shapes[i][0]);
     buf_append_text(out, "</ul>\n<figure>");
-    html_open_scroll(out, "Latency against accuracy");
-    chart_trade(ledger, id, out);
-    buf_append_text(out, "</div></figure></section>\n");
+    html_open_scroll(out, title);
+    chart_trade(ledger, id, what, out);
+    buf_append_text(out, "</div></figure>\n");
+}
+
+void html_trade(struct buf *out, const struct ledger *ledger, size_t id)
+{
+    if (!chart_has_trade(ledger, CHART_AP))
+        return;
+    open_section(out, "trade", id, "Latency against accuracy");
+    buf_append_text(out, "<p>Filled marks lie on the front: no other cell is both faster and more "
+                         "accurate. Whiskers: the 95 % interval of the median, and that of the AP "
+                         "difference to the reference (a paired bootstrap over pictures); a cell "
+                         "with the reference's own detections has none.</p>\n");
+    put_trade(out, ledger, id, CHART_AP, "Latency against accuracy");
+    buf_append_text(out, "</section>\n");
+}
+
+void html_agreement(struct buf *out, const struct ledger *ledger, size_t id)
+{
+    struct buf about = BUF_INIT;
+
+    if (!chart_has_trade(ledger, CHART_FOUND))
+        return;
+    agreement_about(&about, ledger);
+    open_section(out, "agreement", id, "Agreement");
+    buf_append_text(out, "<p>How far a cell finds what its reference finds: ");
+    write_html(out, buf_text(&about));
+    buf_append_text(out, ". It needs no annotations, and resolves what AP on few pictures cannot. "
+                         "Whiskers: 95 % intervals, of the share by a bootstrap over pictures. "
+                         "Filled marks lie on the front: no other cell is both faster and agrees "
+                         "more.</p>\n");
+    put_trade(out, ledger, id, CHART_FOUND, "Latency against agreement");
+    agreement_put_table(out, ledger);
+    buf_append_text(out, "</section>\n");
+    buf_release(&about);
 }
 
 /* --- limits --- */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "report/html.h"
 #include "report/write.h"
 
 #define NAME_COLUMNS 33
@@ -67,7 +68,7 @@ static void put_percent(struct buf *out, double share, int columns)
 void agreement_put_cells(struct buf *out, const struct ledger *ledger)
 {
     buf_printf(out, "  %-*s%9s %-14s%8s%8s%9s  %s\n", NAME_COLUMNS, "", "found %", "[95 %]",
-               "added %", "AP", "SQNR dB", "worst head");
+               "added %", "AP", "SQNR dB", "worst head; ◆ nothing is faster and agrees more");
     for (size_t i = 0; i < ledger->cell_count; i++) {
         const struct ledger_cell *cell = &ledger->cells[i];
         const struct store_figure *worst = worst_head(cell);
@@ -89,6 +90,48 @@ void agreement_put_cells(struct buf *out, const struct ledger *ledger)
         write_padded(out, worst ? text : "–", -9);
         buf_append_text(out, "  ");
         write_plain(out, worst ? worst->name + strlen(SQNR) : "");
-        buf_append_char(out, '\n');
+        buf_append_text(out, cell->agreement.front ? "  ◆\n" : "\n");
     }
+}
+
+static void put_html_percent(struct buf *out, double share)
+{
+    if (isnan(share))
+        buf_append_text(out, "<td>–</td>");
+    else
+        buf_printf(out, "<td>%.1f</td>", 100 * share);
+}
+
+void agreement_put_table(struct buf *out, const struct ledger *ledger)
+{
+    html_open_scroll(out, "Agreement");
+    buf_append_text(out, "<table><thead><tr><th scope=\"col\">cell</th><th scope=\"col\">found, %"
+                         "</th><th scope=\"col\">faded, %</th><th scope=\"col\">added, %</th>"
+                         "<th scope=\"col\">AP against it</th><th scope=\"col\">SQNR, dB</th>"
+                         "<th scope=\"col\" class=\"l\">of head</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < ledger->cell_count; i++) {
+        const struct ledger_cell *cell = &ledger->cells[i];
+        const struct store_figure *worst = worst_head(cell);
+        char low[16], high[16];
+
+        if (isnan(figure(cell, "agreement.reference")))
+            continue;
+        buf_append_text(out, "<tr><th scope=\"row\">");
+        write_html(out, cell->label);
+        buf_printf(out, "</th><td>%.1f", 100 * cell->agreement.found);
+        (void)snprintf(low, sizeof(low), "%.1f", 100 * cell->agreement.interval.low);
+        (void)snprintf(high, sizeof(high), "%.1f", 100 * cell->agreement.interval.high);
+        html_interval(out, low, high, !isnan(cell->agreement.interval.low));
+        buf_append_text(out, "</td>");
+        put_html_percent(out, figure(cell, "agreement.faded"));
+        put_html_percent(out, figure(cell, "agreement.added"));
+        put_html_percent(out, figure(cell, "agreement.ap"));
+        if (worst)
+            buf_printf(out, "<td>%.1f</td><td class=\"l\">", worst->value);
+        else
+            buf_append_text(out, "<td>–</td><td class=\"l\">");
+        write_html(out, worst ? worst->name + strlen(SQNR) : "");
+        buf_append_text(out, "</td></tr>\n");
+    }
+    buf_append_text(out, "</tbody></table></div>\n");
 }

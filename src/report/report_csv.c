@@ -47,6 +47,9 @@ static const char *const columns[] = {
     "boxes_ms",
     "ap",
     "ap50",
+    "found",
+    "found_low",
+    "found_high",
     "operations",
     "bytes",
     "limit_ms",
@@ -164,6 +167,10 @@ static void put_cell_row(struct row *row, const struct ledger_cell *cell)
     if (cell->accuracy.known) {
         put_number(row, "ap", cell->accuracy.coco[0]);
         put_number(row, "ap50", cell->accuracy.coco[1]);
+    }
+    if (cell->agreement.known) {
+        put_number(row, "found", cell->agreement.found);
+        put_interval(row, "found_low", "found_high", &cell->agreement.interval, 1);
     }
     if (cell->limit.known) {
         put_number(row, "operations", cell->limit.operations);

@@ -271,7 +271,8 @@ static void put_nav(struct buf *out, const struct ledger *ledger)
     } places[] = {
         {"missing", "Not measured", true},
         {"ledger", "Ledger", true},
-        {"trade", "Latency against AP", chart_has_trade(ledger)},
+        {"trade", "Latency against AP", chart_has_trade(ledger, CHART_AP)},
+        {"agreement", "Agreement", chart_has_trade(ledger, CHART_FOUND)},
         {"cells", "Cells", true},
         {"roofline", "Limits", chart_has_roofline(ledger)},
         {"stages", "Stages", chart_has_stages(ledger)},
@@ -297,6 +298,7 @@ static void put_file(struct buf *out, const struct ledger *ledger, size_t id,
     put_missing(out, ledger, id);
     put_ledger(out, ledger, id);
     html_trade(out, ledger, id);
+    html_agreement(out, ledger, id);
     html_cells(out, ledger, id, detail);
     html_roofline(out, ledger, id);
     html_stages(out, ledger, id);

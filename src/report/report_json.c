@@ -98,6 +98,21 @@ static void put_times(struct json_writer *w, enum store_visit_mode mode,
     json_close_object(w);
 }
 
+static void put_agreement(struct json_writer *w, const struct ledger_cell *cell)
+{
+    const struct ledger_agreement *a = &cell->agreement;
+
+    if (!a->known) {
+        json_put_null(w, "agreement");
+        return;
+    }
+    json_open_object(w, "agreement");
+    json_put_number(w, "found", a->found);
+    put_interval(w, "interval", &a->interval);
+    json_put_bool(w, "on_front", a->front);
+    json_close_object(w);
+}
+
 static void put_accuracy(struct json_writer *w, const struct ledger_cell *cell)
 {
     static const char *const keys[STORE_COCO_FIGURES] = {
@@ -267,6 +282,7 @@ static void put_cell(struct json_writer *w, const struct ledger *ledger,
             put_times(w, (enum store_visit_mode)mode, &cell->times[mode]);
     json_close_object(w);
     put_accuracy(w, cell);
+    put_agreement(w, cell);
     put_limit(w, &cell->limit);
     report_cold_json(cell, w);
     put_stability(w, cell);
@@ -325,6 +341,7 @@ static void put_decision(struct json_writer *w, const struct ledger *ledger)
     json_put_text(w, "winner", d->known ? ledger->cells[d->winner].label : NULL);
     json_put_text(w, "reference", d->accuracy_known ? ledger->cells[d->reference].label : NULL);
     json_put_number(w, "ap_allowed", d->ap_allowed);
+    json_put_number(w, "found_allowed", d->found_allowed > 0 ? d->found_allowed : NAN);
     json_open_array(w, "not_separable");
     for (size_t i = 0; i < d->tie_count; i++) {
         json_open_object(w, NULL);
