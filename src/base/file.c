@@ -204,6 +204,22 @@ enum tare_status file_write_parts(const char *path, const struct file_part *part
     return status;
 }
 
+enum tare_status file_temporary(char *path, size_t path_bytes, const char *suffix,
+                                struct tare_err *err)
+{
+    const char *folder = getenv("TMPDIR");
+    int fd, length = snprintf(path, path_bytes, "%s/tare-XXXXXX%s",
+                              folder && *folder ? folder : "/tmp", suffix);
+
+    if (length < 0 || (size_t)length >= path_bytes)
+        return tare_fail(err, TARE_LIMIT, "path of %d bytes is too long", length);
+    fd = mkstemps(path, (int)strlen(suffix));
+    if (fd < 0)
+        return tare_fail(err, TARE_IO, "cannot make '%s': %s", path, strerror(errno));
+    (void)close(fd);
+    return TARE_OK;
+}
+
 bool file_exists(const char *path)
 {
     struct stat info;

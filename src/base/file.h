@@ -48,6 +48,10 @@ struct file_part {
 enum tare_status file_write_parts(const char *path, const struct file_part *parts, size_t count,
                                   struct tare_err *err);
 
+/* An empty file of a new name in $TMPDIR or /tmp; path gets its name. The caller removes it. */
+enum tare_status file_temporary(char *path, size_t path_bytes, const char *suffix,
+                                struct tare_err *err);
+
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 

@@ -37,7 +37,7 @@ enum option_kind {
     OPTION_LIST,
 };
 
-#define OPTION_LIST_MAX 64
+#define OPTION_LIST_MAX 256
 
 struct option_list {
     const char *items[OPTION_LIST_MAX];

@@ -33,6 +33,8 @@ const struct option_info bench_options[] = {
      "default", NULL, 0, 0, AT(forms)},
     {OPTION_LIST, "option", 0, "NAME=VALUE", "an option of the runtime; may be repeated", NULL,
      NULL, 0, 0, AT(options)},
+    {OPTION_TEXT, "calibration", 0, "DIR", "JPEG pictures to make the INT8 files of a .pt with",
+     NULL, NULL, 0, 0, AT(calibration)},
     {OPTION_TEXT, "images", 'i', "DIR", "JPEG pictures to run on", NULL, NULL, 0, 0, AT(images)},
     {OPTION_TEXT, "annotations", 'a', "FILE", "COCO annotations of them; adds accuracy", NULL, NULL,
      0, 0, AT(annotations)},
@@ -135,6 +137,7 @@ static const char *run_option(const struct bench_args *a)
         {"cpus", a->cpus},
         {"images", a->images},
         {"annotations", a->annotations},
+        {"calibration", a->calibration},
         {"visit", a->visit},
         {"warmup", a->warmup},
         {"timeout", a->timeout},
@@ -365,6 +368,9 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
     if (args->annotations && status == TARE_OK)
         status = set_path("annotations", args->annotations, study->annotations,
                           sizeof(study->annotations), err);
+    if (args->calibration && status == TARE_OK)
+        status = set_path("calibration", args->calibration, study->calibration,
+                          sizeof(study->calibration), err);
     if (args->cpus && status == TARE_OK)
         status = set_cpus(args->cpus, study, err);
     if (args->mode) {

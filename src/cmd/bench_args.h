@@ -11,7 +11,7 @@
 struct bench_args {
     const char *output, *runtime, *layer, *precision, *device, *batch, *threads, *head, *mode,
         *forms, *soak, *cpus;
-    const char *images, *annotations, *models;
+    const char *images, *annotations, *calibration, *models;
     struct option_list options;
     int64_t sweeps, restarts, runs, warmup_runs, cold, seed, imgsz;
     const char *visit, *warmup, *timeout, *budget, *width, *resume;

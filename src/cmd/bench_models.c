@@ -5,6 +5,7 @@
 
 #include "backend/look.h"
 #include "base/file.h"
+#include "cmd/bench_int8.h"
 #include "cmd/command.h"
 #include "cmd/version.h"
 #include "export/checkpoint.h"
@@ -134,7 +135,7 @@ static enum tare_status export_cell(const struct study *study, size_t index, con
 static const struct maker {
     const char *precision, *options;
 } makers[] = {
-    {"int8", "--images DIR --for cpu"},
+    {"int8", "--images DIR --for "},
     {"fp16", "--precision fp16"},
 };
 
@@ -156,36 +157,51 @@ static enum tare_status needs_own_file(const struct study_cell *cell, bool *need
     return status;
 }
 
+static bool is_int8(const struct study_cell *cell)
+{
+    return strcmp(cell->precision, "int8") == 0;
+}
+
 /* What a cell's row says if its file is not there. */
 static void explain_missing(struct study_cell *cell, const char *fp32_path)
 {
     for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
         if (strcmp(makers[i].precision, cell->precision) == 0) {
             (void)snprintf(cell->if_missing, sizeof(cell->if_missing),
-                           "no %s file: 'tare quantize %.180s %s -o %.180s' makes it",
-                           cell->precision, fp32_path, makers[i].options, cell->model_path);
+                           "no %s file: 'tare quantize %.170s %s%s -o %.170s' makes it",
+                           cell->precision, fp32_path, makers[i].options,
+                           is_int8(cell) ? bench_int8_target(cell) : "", cell->model_path);
             return;
         }
     (void)snprintf(cell->if_missing, sizeof(cell->if_missing), "no %s file '%.300s'",
                    cell->precision, cell->model_path);
 }
 
-/* yolov8n-raw-640-b1.int8.onnx or, for just these settings, yolov8n.int8.onnx, whichever is there.
- */
+/* ".fp16", ".int8", ".int8-openvino" */
+static void own_suffix(const struct study_cell *cell, char *text, size_t bytes)
+{
+    const char *target = is_int8(cell) ? bench_int8_target(cell) : "cpu";
+    bool plain = strcmp(target, "cpu") == 0;
+
+    (void)snprintf(text, bytes, ".%s%s%s", cell->precision, plain ? "" : "-", plain ? "" : target);
+}
+
+/* yolov8n-raw-640-b1.int8.onnx or, for just these settings, yolov8n.int8.onnx, whichever is there;
+ * *fp32_path is what the first is made from. */
 static enum tare_status find_own_file(struct study_cell *cell, const char *folder,
-                                      struct tare_err *err)
+                                      char fp32_path[FILE_MAX_PATH], struct tare_err *err)
 {
     const char *base = file_base_name(cell->model);
-    char fp32_path[FILE_MAX_PATH], plain_path[FILE_MAX_PATH], what[16], name[300];
+    char plain_path[FILE_MAX_PATH], what[32], name[300];
     bool plain = cell->batch == 1 && strcmp(cell->head, "full") != 0 &&
                  (cell->size == 0 || cell->size == 640);
     enum tare_status status;
 
-    (void)snprintf(what, sizeof(what), ".%s", cell->precision);
+    own_suffix(cell, what, sizeof(what));
     (void)snprintf(name, sizeof(name), "%.*s%s.onnx",
                    (int)(strlen(base) - strlen(".pt") < 200 ? strlen(base) - strlen(".pt") : 200),
                    base, what);
-    status = export_path(cell, folder, "", fp32_path, sizeof(fp32_path), err);
+    status = export_path(cell, folder, "", fp32_path, FILE_MAX_PATH, err);
     if (status == TARE_OK)
         status = export_path(cell, folder, what, cell->model_path, sizeof(cell->model_path), err);
     if (status == TARE_OK)
@@ -198,10 +214,19 @@ static enum tare_status find_own_file(struct study_cell *cell, const char *folde
     return TARE_OK;
 }
 
+/* Whether the plugin that would run the cell can be loaded; if not, its row says why. */
+static bool is_here(const struct study_cell *cell)
+{
+    struct backend_look look;
+
+    return backend_look_at(study_cell_plugin(cell), LOOK_PATIENCE_NS, &look, NULL) == TARE_OK;
+}
+
 static enum tare_status resolve_cell(struct study *study, size_t index, const char *folder,
-                                     struct tare_err *err)
+                                     bool quiet, struct tare_err *err)
 {
     struct study_cell *cell = &study->cells[index];
+    char fp32_path[FILE_MAX_PATH];
     bool own_file = false;
     enum tare_status status;
 
@@ -214,13 +239,17 @@ static enum tare_status resolve_cell(struct study *study, size_t index, const ch
         status = needs_own_file(cell, &own_file, err);
     if (status != TARE_OK)
         return status;
-    return own_file
-               ? find_own_file(cell, folder, err)
-               : export_path(cell, folder, "", cell->model_path, sizeof(cell->model_path), err);
+    if (!own_file)
+        return export_path(cell, folder, "", cell->model_path, sizeof(cell->model_path), err);
+    status = find_own_file(cell, folder, fp32_path, err);
+    if (status == TARE_OK && is_int8(cell) && study->calibration[0] && is_here(cell))
+        status = bench_int8_make(fp32_path, study->calibration, bench_int8_target(cell),
+                                 cell->model_path, quiet, err);
+    return status;
 }
 
 enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
-                                     struct tare_err *err)
+                                     bool quiet, struct tare_err *err)
 {
     char folder[FILE_MAX_PATH];
     enum tare_status status = TARE_OK;
@@ -231,7 +260,7 @@ enum tare_status bench_export_models(struct study *study, const char *models, co
     if (any)
         status = models_folder(models, output, folder, sizeof(folder), err);
     for (size_t i = 0; i < study->cell_count && status == TARE_OK; i++)
-        status = resolve_cell(study, i, folder, err);
+        status = resolve_cell(study, i, folder, quiet, err);
     return status;
 }
 

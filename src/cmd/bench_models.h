@@ -12,10 +12,12 @@
  * opens checkpoints itself; any other .pt is exported, once for each head, size and batch, into
  * `models` (NULL: a folder beside output). A cell of another precision, whose runtime does not
  * convert, gets that file's sibling X.PRECISION.onnx, which 'tare quantize' makes; if_missing says
- * so where it is not there.
+ * so where it is not there. An INT8 file is X.int8.onnx, X.int8-openvino.onnx where OpenVINO runs
+ * it and X.int8-tensorrt.onnx on a GPU, and is made here if the study names pictures to calibrate
+ * on.
  */
 enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
-                                     struct tare_err *err);
+                                     bool quiet, struct tare_err *err);
 
 /* Prints the ledger of a result file's last run, as 'tare report' does; an exit code. */
 int bench_print_ledger(char *output, bool json);

@@ -12,7 +12,6 @@
 #include "cmd/command.h"
 #include "cmd/progress.h"
 #include "cmd/version.h"
-#include "measure/record.h"
 #include "measure/sweeps.h"
 
 static void show_progress(const struct sweeps_progress *p, void *data)
@@ -25,13 +24,6 @@ static void show_progress(const struct sweeps_progress *p, void *data)
     else
         (void)snprintf(what, sizeof(what), "%s  %s", p->stage, p->cell);
     progress_show(data, what, p->share, p->left_ns);
-}
-
-static void join_command(int argc, char **argv, struct buf *out)
-{
-    buf_append_text(out, "tare");
-    for (int i = 0; i < argc; i++)
-        record_put_word(out, argv[i]);
 }
 
 static void default_output(char *out, size_t bytes)
@@ -119,7 +111,7 @@ static enum tare_status run_study(const struct bench_args *args, struct study *s
     if (status == TARE_OK && args->resume)
         status = load_interrupted(store, study, &options, err);
     if (status == TARE_OK)
-        status = bench_export_models(study, args->models, output, err);
+        status = bench_export_models(study, args->models, output, args->quiet, err);
     study_write(study, &text);
     options.study_text = buf_text(&text);
     progress_start(&progress, args->quiet);
@@ -175,7 +167,7 @@ int cmd_bench(int argc, char **argv)
     int exit_code;
 
     bench_args_init(&args);
-    join_command(argc, argv, &command);
+    command_join(argc, argv, &command);
     if (!command_parse(bench_options, &bench_usage, argc, argv, &args, &parsed, &exit_code)) {
         buf_release(&command);
         return exit_code;

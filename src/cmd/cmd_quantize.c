@@ -11,8 +11,11 @@
 struct args {
     const char *output, *precision, *io, *images, *runtime;
     const char *target, *method, *table, *save_table, *cache, *vnni;
+    const char *tuning_images, *tuning_annotations, *evaluation, *store, *budget;
+    struct option_list keep_float;
+    double max_drop, max_ap_drop;
     int64_t threads, trt_version, float_first, limit;
-    bool json, quiet;
+    bool sensitivity, json, quiet;
 };
 
 static const struct option_info table[] = {
@@ -48,8 +51,8 @@ static const struct option_info table[] = {
      .letter = 'r',
      .kind = OPTION_TEXT,
      .value = "NAME",
-     .help = "half: what runs both models to compare them",
-     .fallback = "onnxruntime; openvino for bf16",
+     .help = "what runs models to compare them, and whose latency a search measures",
+     .fallback = "onnxruntime; openvino for bf16 and --for openvino",
      .offset = offsetof(struct args, runtime)},
     {.name = "for",
      .kind = OPTION_CHOICE,
@@ -104,6 +107,56 @@ static const struct option_info table[] = {
      .min = 0,
      .max = 1000,
      .offset = offsetof(struct args, float_first)},
+    {.name = "keep-float",
+     .kind = OPTION_LIST,
+     .value = "NAME",
+     .help = "int8: a convolution that stays in float, by its node's name; may be repeated",
+     .offset = offsetof(struct args, keep_float)},
+    {.name = "sensitivity",
+     .kind = OPTION_FLAG,
+     .help = "int8: only show what each convolution does to the answers when it alone is in 8 bits",
+     .offset = offsetof(struct args, sensitivity)},
+    {.name = "max-drop",
+     .kind = OPTION_NUMBER,
+     .value = "PERCENT",
+     .help = "int8: find the fastest mix that loses at most so many of FP32's boxes",
+     .min = 0.01,
+     .max = 100,
+     .offset = offsetof(struct args, max_drop)},
+    {.name = "max-ap-drop",
+     .kind = OPTION_NUMBER,
+     .value = "POINTS",
+     .help = "int8: find the fastest mix that loses at most so much AP (0..100) on tuning pictures",
+     .min = 0.01,
+     .max = 100,
+     .offset = offsetof(struct args, max_ap_drop)},
+    {.name = "tuning-images",
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .help = "--max-ap-drop: annotated pictures of yours to tune on",
+     .offset = offsetof(struct args, tuning_images)},
+    {.name = "tuning-annotations",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .help = "--max-ap-drop: their annotations (COCO)",
+     .offset = offsetof(struct args, tuning_annotations)},
+    {.name = "evaluation",
+     .kind = OPTION_TEXT,
+     .value = "DIR",
+     .help = "a search: pictures that the model is judged by later; refuses to tune on one of them",
+     .offset = offsetof(struct args, evaluation)},
+    {.name = "db",
+     .kind = OPTION_TEXT,
+     .value = "FILE",
+     .help = "a search: where its measurements go, for tare report",
+     .fallback = "OUTPUT.db",
+     .offset = offsetof(struct args, store)},
+    {.name = "budget",
+     .kind = OPTION_TEXT,
+     .value = "TIME",
+     .help = "a search: time for measuring what it tries",
+     .fallback = "4m",
+     .offset = offsetof(struct args, budget)},
     {.name = "limit",
      .kind = OPTION_INT,
      .value = "N",
@@ -173,8 +226,8 @@ static enum tare_status run_half(const struct args *args, const char *input, con
     return quantize_to_half(&asked, err);
 }
 
-static enum tare_status run_int8(const struct args *args, const char *input, const char *output,
-                                 struct tare_err *err)
+static enum tare_status run_int8(const struct args *args, const char *command, const char *input,
+                                 const char *output, struct tare_err *err)
 {
     const struct quantize_int8 asked = {
         .input = input,
@@ -188,13 +241,46 @@ static enum tare_status run_int8(const struct args *args, const char *input, con
         .vnni = args->vnni,
         .trt_version = args->trt_version,
         .float_first = args->float_first,
+        .floats = args->keep_float.items,
+        .float_count = args->keep_float.count,
         .limit = args->limit,
         .threads = args->threads,
+        .sensitivity = args->sensitivity,
+        .runtime = args->runtime,
+        .command = command,
+        .store = args->store,
+        .tuning_images = args->tuning_images,
+        .tuning_annotations = args->tuning_annotations,
+        .evaluation = args->evaluation,
+        .max_drop = args->max_drop / 100,
+        .max_ap_drop = args->max_ap_drop / 100,
+        .budget_ns = options_duration_ns(args->budget),
         .json = args->json,
         .quiet = args->quiet,
     };
 
     return quantize_to_int8(&asked, err);
+}
+
+static bool searches(const struct args *args)
+{
+    return args->sensitivity || args->max_drop > 0 || args->max_ap_drop > 0;
+}
+
+/* What is wrong with a search; NULL: nothing. */
+static const char *wrong_search(const struct args *args)
+{
+    if (!args->images)
+        return "--sensitivity and searches need --images DIR";
+    if (args->save_table || args->cache)
+        return "--sensitivity and searches write no table or cache: make them by a run without";
+    if ((int)args->sensitivity + (args->max_drop > 0) + (args->max_ap_drop > 0) > 1)
+        return "--sensitivity, --max-drop and --max-ap-drop exclude each other";
+    if (args->max_ap_drop > 0 && (!args->tuning_images || !args->tuning_annotations))
+        return "--max-ap-drop needs --tuning-images DIR and --tuning-annotations FILE";
+    if (options_duration_ns(args->budget) <= 0)
+        return "--budget needs a time such as 90s or 5m";
+    return NULL;
 }
 
 /* What is wrong with the command line beyond single options; NULL: nothing. */
@@ -203,11 +289,13 @@ static const char *wrong(const struct args *args, size_t operands)
     if (operands != 1)
         return "need one model";
     if (strcmp(args->precision, "int8") != 0)
-        return args->table || args->save_table || args->cache
-                   ? "a calibration table or cache belongs to int8"
+        return args->table || args->save_table || args->cache || searches(args)
+                   ? "calibration tables, caches, --sensitivity and searches belong to int8"
                    : NULL;
     if (!args->images && !args->table)
         return "int8 needs --images DIR, or --table FILE of an earlier calibration";
+    if (searches(args))
+        return wrong_search(args);
     if (args->images && args->table)
         return "--images and --table exclude each other";
     return NULL;
@@ -221,10 +309,11 @@ int cmd_quantize(int argc, char **argv)
                         .method = "entropy",
                         .vnni = "auto",
                         .trt_version = 8601,
+                        .budget = "4m",
                         .float_first = -1};
     struct options_result result = {0};
     struct tare_err err = TARE_ERR_INIT;
-    struct buf output = BUF_INIT;
+    struct buf output = BUF_INIT, command = BUF_INIT;
     const char *fault;
     enum tare_status status;
     int exit_code;
@@ -238,12 +327,17 @@ int cmd_quantize(int argc, char **argv)
         buf_append_text(&output, args.output);
     else
         default_output(result.operands[0], args.precision, &output);
+    command_join(argc, argv, &command);
     status = buf_status(&output, "the output's path", &err);
     if (status == TARE_OK)
-        status = strcmp(args.precision, "int8") == 0
-                     ? run_int8(&args, result.operands[0], buf_text(&output), &err)
-                     : run_half(&args, result.operands[0], buf_text(&output), &err);
+        status = buf_status(&command, "the command line", &err);
+    if (status == TARE_OK)
+        status =
+            strcmp(args.precision, "int8") == 0
+                ? run_int8(&args, buf_text(&command), result.operands[0], buf_text(&output), &err)
+                : run_half(&args, result.operands[0], buf_text(&output), &err);
     exit_code = status == TARE_OK ? EXIT_OK : command_fail("quantize", &err);
     buf_release(&output);
+    buf_release(&command);
     return command_finish("quantize", exit_code);
 }

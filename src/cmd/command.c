@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/printable.h"
+#include "measure/record.h"
 
 bool command_parse(const struct option_info *table, const struct options_usage *usage, int argc,
                    char **argv, void *args, struct options_result *result, int *exit_code)
@@ -53,4 +54,11 @@ int command_finish(const char *name, int exit_code)
         return exit_code == EXIT_OK ? EXIT_FAILED : exit_code;
     }
     return exit_code;
+}
+
+void command_join(int argc, char **argv, struct buf *out)
+{
+    buf_append_text(out, "tare");
+    for (int i = 0; i < argc; i++)
+        record_put_word(out, argv[i]);
 }

@@ -11,6 +11,7 @@
 #ifndef TARE_CMD_COMMAND_H
 #define TARE_CMD_COMMAND_H
 
+#include "base/buf.h"
 #include "base/options.h"
 #include "tare/status.h"
 
@@ -36,6 +37,9 @@ int command_usage(const char *name, const char *format, ...) __attribute__((form
 
 /* Flushes stdout; a full disk or a closed pipe makes the exit code EXIT_FAILED. */
 int command_finish(const char *name, int exit_code);
+
+/* Appends the command line as one could type it: what a result file keeps. */
+void command_join(int argc, char **argv, struct buf *out);
 
 int cmd_bench(int argc, char **argv);
 int cmd_diff(int argc, char **argv);

@@ -1,6 +1,5 @@
 #include "cmd/predict_model.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,22 +18,6 @@ static bool has_suffix(const char *path, const char *suffix)
     size_t length = strlen(path), tail = strlen(suffix);
 
     return length > tail && strcmp(path + length - tail, suffix) == 0;
-}
-
-/* A file that is there and empty; the caller removes it. */
-static enum tare_status temporary_file(char *path, size_t bytes, struct tare_err *err)
-{
-    const char *folder = getenv("TMPDIR");
-    int length, fd;
-
-    length = snprintf(path, bytes, "%s/tare-XXXXXX.onnx", folder && *folder ? folder : "/tmp");
-    if (length < 0 || (size_t)length >= bytes)
-        return tare_fail(err, TARE_LIMIT, "path of %d bytes is too long", length);
-    fd = mkstemps(path, (int)strlen(".onnx"));
-    if (fd < 0)
-        return tare_fail(err, TARE_IO, "cannot make '%s': %s", path, strerror(errno));
-    (void)close(fd);
-    return TARE_OK;
 }
 
 static enum tare_status export_to(const char *checkpoint_path, const char *path,
@@ -101,7 +84,7 @@ enum tare_status predict_model_open(const struct predict_options *options,
     enum tare_status status = TARE_OK;
 
     if (has_suffix(path, ".pt")) {
-        status = temporary_file(temporary, sizeof(temporary), err);
+        status = file_temporary(temporary, sizeof(temporary), ".onnx", err);
         if (status == TARE_OK)
             status = export_to(path, temporary, err);
         path = temporary;

@@ -7,6 +7,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "cmd/progress.h"
+#include "cmd/quantize_search.h"
 #include "cmd/version.h"
 #include "quantize/quantize.h"
 
@@ -74,6 +75,30 @@ static enum tare_status print_json(const struct quantize_int8 *asked,
     return status;
 }
 
+static enum tare_status search(const struct quantize_int8 *asked,
+                               const struct quantize_options *options, struct tare_err *err)
+{
+    const char *own = strcmp(asked->target, "openvino") == 0 ? "openvino" : "onnxruntime";
+    const struct quantize_search search = {
+        .quantize = options,
+        .runtime = asked->runtime ? asked->runtime : own,
+        .command = asked->command,
+        .store = asked->store,
+        .tuning_images = asked->tuning_images,
+        .tuning_annotations = asked->tuning_annotations,
+        .evaluation = asked->evaluation,
+        .max_drop = asked->max_drop,
+        .max_ap_drop = asked->max_ap_drop,
+        .budget_ns = asked->budget_ns,
+        .threads = (int)asked->threads,
+        .json = asked->json,
+        .quiet = asked->quiet,
+    };
+
+    return asked->sensitivity ? quantize_print_sensitivity(&search, err)
+                              : quantize_find_mix(&search, err);
+}
+
 enum tare_status quantize_to_int8(const struct quantize_int8 *asked, struct tare_err *err)
 {
     struct display display;
@@ -101,6 +126,10 @@ enum tare_status quantize_to_int8(const struct quantize_int8 *asked, struct tare
     (void)quantize_profile(asked->target, saturates, &options.profile);
     if (asked->float_first >= 0)
         options.profile.float_first = (int32_t)asked->float_first;
+    options.profile.floats = asked->floats;
+    options.profile.float_count = asked->float_count;
+    if (asked->sensitivity || asked->max_drop > 0 || asked->max_ap_drop > 0)
+        return search(asked, &options, err);
     progress_start(&display.progress, asked->quiet);
     status = quantize_model(&options, &report, err);
     progress_end(&display.progress);

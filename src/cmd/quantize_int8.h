@@ -6,6 +6,7 @@
 #define TARE_CMD_QUANTIZE_INT8_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tare/status.h"
@@ -19,6 +20,15 @@ struct quantize_int8 {
     const char *vnni;                 /* "auto", "yes", "no" */
     int64_t trt_version, float_first; /* float_first -1: the target's own */
     int64_t limit, threads;           /* 0: all */
+    const char *const *floats;        // (float_count) convolutions that stay in float
+    size_t float_count;
+
+    /* Of sensitivity and searches, as quantize_search.h. */
+    bool sensitivity; /* only show it */
+    const char *runtime, *command, *store;
+    const char *tuning_images, *tuning_annotations, *evaluation;
+    double max_drop, max_ap_drop;
+    int64_t budget_ns;
     bool json, quiet;
 };
 

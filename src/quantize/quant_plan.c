@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "onnx/onnx_precision.h"
+#include "quantize/quant_settle.h"
 
 #define PLAN_MAX_BYTES ((size_t)256 << 20)
 #define MIN_OPSET      13 /* DequantizeLinear with an axis */
@@ -15,12 +16,12 @@ struct make {
     struct tare_err *err;
 };
 
-static bool is_op(const Onnx__NodeProto *node, const char *op_type)
+bool quant_is_op(const Onnx__NodeProto *node, const char *op_type)
 {
     return strcmp(node->op_type, op_type) == 0 && !node->domain[0];
 }
 
-static size_t find_value(const struct quant_plan *plan, const char *name)
+size_t quant_find_value(const struct quant_plan *plan, const char *name)
 {
     size_t i = 0;
 
@@ -31,7 +32,7 @@ static size_t find_value(const struct quant_plan *plan, const char *name)
 
 struct quant_value *quant_plan_value(const struct quant_plan *plan, const char *name)
 {
-    size_t index = find_value(plan, name);
+    size_t index = quant_find_value(plan, name);
 
     return index == SIZE_MAX ? NULL : &plan->values[index];
 }
@@ -101,7 +102,7 @@ static bool is_output(const Onnx__GraphProto *graph, const char *name)
     return false;
 }
 
-static bool reads(const Onnx__NodeProto *node, const char *name)
+bool quant_reads(const Onnx__NodeProto *node, const char *name)
 {
     for (size_t i = 0; i < node->n_input; i++)
         if (strcmp(node->input[i], name) == 0)
@@ -119,21 +120,21 @@ static bool find_silu(const Onnx__GraphProto *graph, size_t from, const char *na
     for (size_t i = from; i < graph->n_node; i++) {
         const Onnx__NodeProto *node = graph->node[i];
 
-        if (!reads(node, name))
+        if (!quant_reads(node, name))
             continue;
         readers++;
-        if (is_op(node, "Sigmoid"))
+        if (quant_is_op(node, "Sigmoid"))
             *sigmoid = i;
-        else if (is_op(node, "Mul") && node->n_input == 2)
+        else if (quant_is_op(node, "Mul") && node->n_input == 2)
             *mul = i;
     }
     if (readers != 2 || *sigmoid == SIZE_MAX || *mul == SIZE_MAX || is_output(graph, name))
         return false;
     name = graph->node[*sigmoid]->output[0];
-    if (is_output(graph, name) || !reads(graph->node[*mul], name))
+    if (is_output(graph, name) || !quant_reads(graph->node[*mul], name))
         return false;
     for (size_t i = *sigmoid + 1; i < graph->n_node; i++)
-        if (i != *mul && reads(graph->node[i], name))
+        if (i != *mul && quant_reads(graph->node[i], name))
             return false;
     return true;
 }
@@ -164,7 +165,7 @@ static void add_conv(struct make *make, size_t index)
     const Onnx__NodeProto *node = plan->graph->node[index];
     size_t sigmoid, mul, value;
 
-    if (find_value(plan, node->input[0]) == SIZE_MAX || !constant_weights(make, node) ||
+    if (quant_find_value(plan, node->input[0]) == SIZE_MAX || !constant_weights(make, node) ||
         channels_of(make, node->output[0]) == 0)
         return;
     plan->roles[index] = QUANT_CONV;
@@ -187,7 +188,7 @@ static void add_plain(struct make *make, size_t index, enum quant_role role)
     const Onnx__NodeProto *node = plan->graph->node[index];
 
     for (size_t i = 0; i < node->n_input; i++)
-        if (find_value(plan, node->input[i]) == SIZE_MAX ||
+        if (quant_find_value(plan, node->input[i]) == SIZE_MAX ||
             channels_of(make, node->input[i]) != channels_of(make, node->output[0]))
             return;
     if (channels_of(make, node->output[0]) == 0)
@@ -209,13 +210,13 @@ static bool view_sides(const Onnx__NodeProto *node, size_t *inputs, size_t *outp
     bool channels = onnx_attribute_int(node, "axis", 0) == 1;
 
     *inputs = *outputs = 1;
-    if (is_op(node, "Concat") && channels)
+    if (quant_is_op(node, "Concat") && channels)
         *inputs = node->n_input;
-    else if (is_op(node, "Split") && channels)
+    else if (quant_is_op(node, "Split") && channels)
         *outputs = node->n_output;
     else
-        return (is_op(node, "MaxPool") && node->n_output == 1) ||
-               (is_op(node, "Resize") && nearest(node));
+        return (quant_is_op(node, "MaxPool") && node->n_output == 1) ||
+               (quant_is_op(node, "Resize") && nearest(node));
     return true;
 }
 
@@ -228,10 +229,10 @@ static void move_channels(struct make *make, const Onnx__NodeProto *node, size_t
     size_t total = 0, at = 0;
 
     for (size_t i = 0; i < inputs; i++)
-        total += plan->channel_counts[find_value(plan, node->input[i])];
+        total += plan->channel_counts[quant_find_value(plan, node->input[i])];
     all = arena_zero(&plan->arena, total, sizeof(*all));
     for (size_t i = 0; i < inputs && all; i++) {
-        size_t value = find_value(plan, node->input[i]), count = plan->channel_counts[value];
+        size_t value = quant_find_value(plan, node->input[i]), count = plan->channel_counts[value];
 
         if (count)
             memcpy(all + at, plan->sources[value], count * sizeof(*all));
@@ -256,7 +257,7 @@ static void add_view(struct make *make, size_t index)
     if (!view_sides(node, &inputs, &outputs))
         return;
     for (size_t i = 0; i < inputs; i++)
-        if (i >= node->n_input || find_value(plan, node->input[i]) == SIZE_MAX)
+        if (i >= node->n_input || quant_find_value(plan, node->input[i]) == SIZE_MAX)
             return;
     for (size_t i = 0; i < outputs; i++)
         if (i >= node->n_output || channels_of(make, node->output[i]) == 0)
@@ -265,7 +266,7 @@ static void add_view(struct make *make, size_t index)
     for (size_t i = 0; i < outputs; i++)
         (void)add_value(make, node->output[i], index);
     for (size_t i = 0; i < inputs; i++)
-        plan->values[group_of(plan, find_value(plan, node->input[i]))].group = first;
+        plan->values[group_of(plan, quant_find_value(plan, node->input[i]))].group = first;
     for (size_t i = 1; i < outputs; i++)
         plan->values[first + i].group = first;
     move_channels(make, node, inputs, first, outputs);
@@ -293,146 +294,14 @@ static void add_nodes(struct make *make)
     for (size_t i = 0; i < graph->n_node; i++) {
         if (make->plan->roles[i] != QUANT_FLOAT)
             continue; /* part of a SiLU */
-        if (is_op(graph->node[i], "Conv"))
+        if (quant_is_op(graph->node[i], "Conv"))
             add_conv(make, i);
-        else if (is_op(graph->node[i], "Relu"))
+        else if (quant_is_op(graph->node[i], "Relu"))
             add_plain(make, i, QUANT_RELU);
-        else if (is_op(graph->node[i], "Add"))
+        else if (quant_is_op(graph->node[i], "Add"))
             add_plain(make, i, QUANT_ADD);
         else
             add_view(make, i);
-    }
-}
-
-/* --- what becomes 8-bit -------------------------------------------------------------------------
- */
-
-/* Whether anything of the region goes on from the value. */
-static bool goes_on(const struct quant_plan *plan, const char *name)
-{
-    for (size_t i = 0; i < plan->node_count; i++)
-        if (plan->roles[i] != QUANT_FLOAT && reads(plan->graph->node[i], name))
-            return true;
-    return false;
-}
-
-/* Takes the role from convolutions that are to stay in float, with what follows only them. */
-static void keep_float(struct make *make)
-{
-    struct quant_plan *plan = make->plan;
-    int32_t seen = 0;
-
-    for (size_t i = 0; i < plan->node_count; i++) {
-        const Onnx__NodeProto *node = plan->graph->node[i];
-        bool last = false;
-
-        if (plan->roles[i] != QUANT_CONV)
-            continue;
-        last = !goes_on(plan, node->output[0]);
-        if (seen++ < make->profile->float_first || (last && make->profile->float_last))
-            plan->roles[i] = QUANT_FLOAT;
-        else
-            plan->conv_count++;
-    }
-}
-
-static bool output_wanted(const struct quant_plan *plan, const Onnx__NodeProto *node)
-{
-    for (size_t i = 0; i < node->n_output; i++) {
-        const struct quant_value *value = quant_plan_value(plan, node->output[i]);
-
-        if (value && value->wanted)
-            return true;
-    }
-    return false;
-}
-
-static void want(const struct quant_plan *plan, const char *name)
-{
-    struct quant_value *value = quant_plan_value(plan, name);
-
-    if (value)
-        value->wanted = true;
-}
-
-/* From the last node to the first: what an 8-bit operator reads is wanted in 8 bits. */
-static void want_inputs(const struct quant_plan *plan)
-{
-    for (size_t i = plan->node_count; i-- > 0;) {
-        const Onnx__NodeProto *node = plan->graph->node[i];
-        enum quant_role role = plan->roles[i];
-
-        if (role == QUANT_CONV)
-            want(plan, node->input[0]);
-        else if (role == QUANT_ADD || (role == QUANT_VIEW && output_wanted(plan, node)))
-            for (size_t k = 0; k < node->n_input; k++)
-                want(plan, node->input[k]);
-    }
-}
-
-/* The convolution that the value comes from, through a SiLU or Relu; NULL: from none in 8 bits. */
-static bool from_conv(const struct quant_plan *plan, const struct quant_value *value)
-{
-    const struct quant_value *before = value;
-
-    if (value->maker == SIZE_MAX)
-        return false;
-    if (value->silu)
-        before = &plan->values[plan->observed[value->seen]];
-    else if (plan->roles[value->maker] == QUANT_RELU)
-        before = quant_plan_value(plan, plan->graph->node[value->maker]->input[0]);
-    return before && before->maker != SIZE_MAX && plan->roles[before->maker] == QUANT_CONV;
-}
-
-/* Marks the values whose channels 3 × 3 kernels read. */
-static void want_windows(const struct quant_plan *plan)
-{
-    for (size_t i = 0; i < plan->node_count; i++) {
-        const Onnx__NodeProto *node = plan->graph->node[i];
-        const Onnx__TensorProto *weights;
-        size_t value;
-
-        if (plan->roles[i] != QUANT_CONV)
-            continue;
-        weights = onnx_find_initializer(plan->graph, node->input[1]);
-        value = find_value(plan, node->input[0]);
-        if (weights->dims[2] != LAGS_SIDE || weights->dims[3] != LAGS_SIDE)
-            continue;
-        for (size_t c = 0; c < plan->channel_counts[value]; c++)
-            plan->values[plan->sources[value][c].value].windows = true;
-    }
-}
-
-/* In an everywhere profile an 8-bit operator's output is in 8 bits too, else only what is made. */
-static void settle_wanted(struct make *make)
-{
-    struct quant_plan *plan = make->plan;
-
-    for (size_t i = 0; i < plan->value_count; i++) {
-        struct quant_value *value = &plan->values[i];
-        enum quant_role role = value->maker == SIZE_MAX ? QUANT_FLOAT : plan->roles[value->maker];
-
-        if (make->profile->everywhere)
-            value->wanted = value->wanted || from_conv(plan, value) || role == QUANT_ADD;
-        else
-            value->wanted = value->wanted && role != QUANT_VIEW;
-    }
-}
-
-/* A SiLU of a convolution in float is float too. */
-static void settle_silu(const struct quant_plan *plan)
-{
-    for (size_t i = 0; i < plan->value_count; i++) {
-        const struct quant_value *value = &plan->values[i];
-        const Onnx__NodeProto *node;
-
-        if (!value->silu || from_conv(plan, value))
-            continue;
-        node = plan->graph->node[value->maker];
-        plan->roles[value->maker] = QUANT_FLOAT;
-        for (size_t k = 0; k < value->maker; k++)
-            if (plan->roles[k] == QUANT_SIGMOID && reads(node, plan->graph->node[k]->output[0]))
-                plan->roles[k] = QUANT_FLOAT;
     }
 }
 
@@ -490,13 +359,10 @@ enum tare_status quant_plan_make(const Onnx__ModelProto *proto, const struct onn
         status = allocate(made, err);
     if (status == TARE_OK) {
         add_nodes(&make);
-        keep_float(&make);
-        settle_silu(made);
-        want_inputs(made);
-        want_windows(made);
-        settle_wanted(&make);
-        status = arena_status(&made->arena, "the graph's channels", err);
+        status = quant_settle(made, profile, err);
     }
+    if (status == TARE_OK)
+        status = arena_status(&made->arena, "the graph's channels", err);
     for (size_t i = 0; status == TARE_OK && i < made->value_count; i++)
         made->values[i].group = group_of(made, i);
     if (status == TARE_OK && made->conv_count == 0)

@@ -5,7 +5,8 @@
  * that runs in 8 bits: convolutions with constant weights, SiLU (Sigmoid and Mul), Relu, Add,
  * Concat and Split of channels, MaxPool, Resize to the nearest. What comes after (a detector's
  * decode: Reshape, Softmax, box arithmetic) stays in float; so do, in a profile that says so, the
- * first convolutions and those whose output leaves the region.
+ * first convolutions and those whose output leaves the region. An Add none of whose sides comes
+ * from an 8-bit operator stays in float too.
  *
  * Values that Concat, Split, MaxPool and Resize only move share one range with where they come
  * from: they are a group.
@@ -26,12 +27,14 @@
 /* Where Q/DQ pairs go, and in which integers. */
 struct quant_profile {
     const char *name;
-    bool symmetric;      /* activations signed without a zero point; else unsigned with one */
-    bool everywhere;     /* after every operator of the region, as ONNX Runtime fuses it; else
-                            only where a value is made that an 8-bit operator reads */
-    bool float_last;     /* convolutions whose output leaves the region stay in float */
-    int32_t float_first; /* so many convolutions, from the input on, too */
-    int32_t weight_most; /* weights are within -most..most: 127, or 64 against saturation */
+    bool symmetric;            /* activations signed without a zero point; else unsigned with one */
+    bool everywhere;           /* after every operator of the region, as ONNX Runtime fuses it; else
+                                  only where a value is made that an 8-bit operator reads */
+    bool float_last;           /* convolutions whose output leaves the region stay in float */
+    int32_t float_first;       /* so many convolutions, from the input on, too */
+    int32_t weight_most;       /* weights are within -most..most: 127, or 64 against saturation */
+    const char *const *floats; // (float_count) convolutions that stay in float besides, each the
+    size_t float_count;        /* name of a node or of its output */
 };
 
 enum quant_role {
@@ -83,7 +86,8 @@ struct quant_plan {
 /*
  * proto and shapes must outlive the plan. TARE_UNSUPPORTED, saying why, for a graph that is
  * quantised already, is not FP32, is of an operator set before 13, or has no convolution that can
- * be quantised. On success quant_plan_free() it.
+ * be quantised; TARE_INVALID naming one of floats that is no such convolution. On success
+ * quant_plan_free() it.
  */
 enum tare_status quant_plan_make(const Onnx__ModelProto *proto, const struct onnx_shapes *shapes,
                                  const struct quant_profile *profile, struct quant_plan **plan,

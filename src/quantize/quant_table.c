@@ -158,6 +158,38 @@ void quant_table_release(struct quant_table *table)
     table->count = 0;
 }
 
+static const double *copy_numbers(struct quant_table *table, const double *numbers, size_t count)
+{
+    double *copy = numbers && count ? arena_zero(&table->arena, count, sizeof(*copy)) : NULL;
+
+    if (copy)
+        memcpy(copy, numbers, count * sizeof(*copy));
+    return copy;
+}
+
+enum tare_status quant_table_copy(const struct quant_row *rows, size_t count, size_t pictures,
+                                  struct quant_table *table, struct tare_err *err)
+{
+    enum tare_status status;
+
+    memset(table, 0, sizeof(*table));
+    arena_init(&table->arena, QUANT_TABLE_MAX_BYTES * 4);
+    table->pictures = pictures;
+    table->rows = arena_zero(&table->arena, count + 1, sizeof(*table->rows));
+    for (size_t i = 0; i < count && table->rows; i++) {
+        struct quant_row *row = &table->rows[table->count++];
+
+        *row = rows[i];
+        row->tensor = arena_text(&table->arena, rows[i].tensor, strlen(rows[i].tensor));
+        row->means = copy_numbers(table, rows[i].means, rows[i].mean_count);
+        row->lags = copy_numbers(table, rows[i].lags, LAGS_COUNT);
+    }
+    status = arena_status(&table->arena, "the calibration table", err);
+    if (status != TARE_OK)
+        quant_table_release(table);
+    return status;
+}
+
 /* --- writing ------------------------------------------------------------------------------------
  */
 

@@ -47,6 +47,11 @@ enum tare_status quant_table_read(const char *path, struct quant_table *table,
                                   struct tare_err *err);
 void quant_table_release(struct quant_table *table);
 
+/* A table of copies of rows and all they point to. TARE_NOMEM. On success quant_table_release() it.
+ */
+enum tare_status quant_table_copy(const struct quant_row *rows, size_t count, size_t pictures,
+                                  struct quant_table *table, struct tare_err *err);
+
 /* Writes the file by way of a temporary one. */
 enum tare_status quant_table_write(const struct quant_table *table, const char *path,
                                    struct tare_err *err);

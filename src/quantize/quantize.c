@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
-#include "onnx/onnx_edit.h"
+#include "onnx/onnx_cost.h"
+#include "onnx/onnx_graph.h"
 #include "onnx/onnx_read.h"
 #include "onnx/onnx_write.h"
 #include "quantize/qdq.h"
+#include "quantize/quant_ranges.h"
 
 #define WEIGHT_MOST         127
 #define WEIGHT_MOST_REDUCED 64 /* 255 × 64 × 2 is within an int16 */
@@ -32,6 +34,14 @@ bool quantize_profile(const char *name, bool saturates, struct quant_profile *pr
     return false;
 }
 
+void quantize_free_profile(struct quant_profile *profile)
+{
+    profile->float_first = 0;
+    profile->float_last = false;
+    profile->floats = NULL;
+    profile->float_count = 0;
+}
+
 bool quantize_saturates_here(void)
 {
     struct cpu_info info;
@@ -52,165 +62,8 @@ struct job {
     struct tare_err *err;
 };
 
-/* --- weights that read a channel ----------------------------------------------------------------
+/* --- calibration --------------------------------------------------------------------------------
  */
-
-/* Adds the energy of a convolution's weights to the channels of the values that they read. */
-static enum tare_status add_energy(const struct job *job, const Onnx__NodeProto *node,
-                                   double **energy)
-{
-    const struct quant_plan *plan = job->plan;
-    const Onnx__TensorProto *tensor = onnx_find_initializer(plan->graph, node->input[1]);
-    size_t count = (size_t)onnx_tensor_count(tensor), inputs = (size_t)tensor->dims[1];
-    size_t outputs = (size_t)tensor->dims[0], window = count / outputs / inputs;
-    size_t value = (size_t)(quant_plan_value(plan, node->input[0]) - plan->values);
-    size_t groups = (size_t)onnx_attribute_int(node, "group", 1);
-    float *weights = malloc((count + 1) * sizeof(*weights));
-
-    if (!weights)
-        return tare_fail(job->err, TARE_NOMEM, "out of memory for %zu weights", count);
-    (void)onnx_tensor_floats(tensor, weights, count);
-    for (size_t i = 0; i < count && groups > 0 && groups <= outputs; i++) {
-        size_t channel = i / window % inputs;
-        const struct quant_channel *source;
-
-        channel += i / window / inputs / (outputs / groups) * inputs;
-        if (channel >= plan->channel_counts[value])
-            continue;
-        source = &plan->sources[value][channel];
-        if (energy[source->value])
-            energy[source->value][source->channel] += (double)weights[i] * (double)weights[i];
-    }
-    free(weights);
-    return TARE_OK;
-}
-
-/* Of each value's channels, the energy of the weights that read it; the caller frees all. */
-static enum tare_status weigh_channels(const struct job *job, double **energy)
-{
-    const struct quant_plan *plan = job->plan;
-    enum tare_status status = TARE_OK;
-
-    for (size_t i = 0; i < plan->value_count; i++)
-        if (plan->values[i].seen != SIZE_MAX)
-            energy[i] = calloc(plan->channel_counts[i] + 1, sizeof(**energy));
-    for (size_t i = 0; i < plan->node_count && status == TARE_OK; i++)
-        if (plan->roles[i] == QUANT_CONV)
-            status = add_energy(job, plan->graph->node[i], energy);
-    return status;
-}
-
-static bool any_weight(const double *weights, size_t count)
-{
-    for (size_t i = 0; weights && i < count; i++)
-        if (weights[i] > 0)
-            return true;
-    return false;
-}
-
-/* --- ranges -------------------------------------------------------------------------------------
- */
-
-static struct range find_range(const struct job *job, const struct quant_value *value,
-                               const double *weights, struct tally_sum sums[2])
-{
-    const struct tally *tally = &job->tallies[value->seen];
-    const struct tally_extremes *extremes = value->silu ? &tally->silu : &tally->raw;
-    struct range_source source = {.sum = &sums[0],
-                                  .extremes = extremes,
-                                  .pictures = tally->pictures,
-                                  .symmetric = job->options->profile.symmetric};
-    struct range fixed = {extremes->low < 0 ? extremes->low : 0,
-                          extremes->high > 0 ? extremes->high : 0, RANGE_FIXED};
-
-    if (value->maker == SIZE_MAX) /* pictures: all of their values, exactly */
-        return fixed;
-    tally_fold(tally, value->silu, NULL, &sums[0]);
-    if (value->before_silu && job->options->profile.everywhere)
-        return range_find_silu(&sums[0], extremes);
-    if (value->before_silu) /* nobody reads it in 8 bits */
-        return range_find(&source, RANGE_MINMAX);
-    if (job->options->method == RANGE_AUTO && any_weight(weights, tally->channels)) {
-        tally_fold(tally, value->silu, weights, &sums[1]);
-        source.weighed = &sums[1];
-    }
-    return range_find(&source, job->options->method);
-}
-
-/* A copy of the plan's, rounded as a table holds it; NULL for none. */
-static const double *keep(const struct job *job, const double *numbers, size_t count)
-{
-    double *copy = count ? arena_zero(&job->plan->arena, count, sizeof(*copy)) : NULL;
-
-    for (size_t i = 0; copy && i < count; i++)
-        copy[i] = (double)(float)numbers[i];
-    return copy;
-}
-
-static enum tare_status find_statistics(const struct job *job, struct quant_value *value,
-                                        const struct lags *lags)
-{
-    const struct tally *tally = &job->tallies[value->seen];
-    double *means = calloc(tally->channels + 1, sizeof(*means)), alike[LAGS_COUNT];
-
-    if (!means)
-        return tare_fail(job->err, TARE_NOMEM, "out of memory for means");
-    tally_means(tally, value->silu, means);
-    value->histogram = tally_hash(tally);
-    value->means = keep(job, means, tally->channels);
-    if (lags_normalise(lags, alike))
-        value->lags = keep(job, alike, LAGS_COUNT);
-    free(means);
-    return arena_status(&job->plan->arena, "the calibration", job->err);
-}
-
-static enum tare_status find_ranges(struct job *job)
-{
-    struct quant_plan *plan = job->plan;
-    struct tally_sum *sums = malloc(2 * sizeof(*sums));
-    double **energy = calloc(plan->value_count + 1, sizeof(*energy));
-    enum tare_status status = TARE_OK;
-
-    if (!sums || !energy)
-        status = tare_fail(job->err, TARE_NOMEM, "out of memory for ranges");
-    if (status == TARE_OK && job->options->method == RANGE_AUTO)
-        status = weigh_channels(job, energy);
-    for (size_t i = 0; i < plan->value_count && status == TARE_OK; i++) {
-        struct quant_value *value = &plan->values[i];
-
-        if (value->seen == SIZE_MAX)
-            continue;
-        value->range = find_range(job, value, energy[i], sums);
-        status = find_statistics(job, value, &job->lags[i]);
-    }
-    for (size_t i = 0; energy && i < plan->value_count; i++)
-        free(energy[i]);
-    free(energy);
-    free(sums);
-    return status;
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-static double median_uncertainty(const struct job *job)
-{
-    size_t count = job->plan->observed_count;
-    double *all = calloc(count + 1, sizeof(*all)), median = 0;
-
-    for (size_t i = 0; all && i < count; i++)
-        all[i] = tally_uncertainty(&job->tallies[i].raw, job->tallies[i].pictures);
-    if (all) {
-        qsort(all, count, sizeof(*all), by_number);
-        median = all[count / 2];
-    }
-    free(all);
-    return median;
-}
 
 /* A group's range holds those of all its values; it stands with the value that stands for it. */
 static void join_groups(struct quant_plan *plan)
@@ -238,16 +91,27 @@ static enum tare_status calibrate(struct job *job)
     status = calibrate_run(&job->model, job->plan, job->shapes, &job->options->calibrate,
                            job->tallies, job->lags, &job->report->pictures, job->err);
     if (status == TARE_OK)
-        status = find_ranges(job);
+        status = quant_ranges_find(job->plan, &job->options->profile, job->options->method,
+                                   job->tallies, job->lags, job->err);
     if (status == TARE_OK)
-        job->report->uncertainty = median_uncertainty(job);
+        job->report->uncertainty = quant_ranges_uncertainty(job->plan, job->tallies);
     return status;
 }
 
 /* --- tables -------------------------------------------------------------------------------------
  */
 
-static enum tare_status take_row(struct job *job, const struct quant_row *row)
+/* A copy of the plan's; NULL for none. */
+static const double *keep(const struct job *job, const double *numbers, size_t count)
+{
+    double *copy = count ? arena_zero(&job->plan->arena, count, sizeof(*copy)) : NULL;
+
+    if (copy)
+        memcpy(copy, numbers, count * sizeof(*copy));
+    return copy;
+}
+
+static enum tare_status take_row(struct job *job, const struct quant_row *row, const char *name)
 {
     struct quant_value *value = quant_plan_value(job->plan, row->tensor);
     size_t index, channels;
@@ -255,62 +119,89 @@ static enum tare_status take_row(struct job *job, const struct quant_row *row)
     if (!value || value->seen == SIZE_MAX)
         return tare_fail(job->err, TARE_BADDATA,
                          "calibration table '%s': the model has no tensor '%.200s' to quantise",
-                         job->options->table, row->tensor);
+                         name, row->tensor);
     index = (size_t)(value - job->plan->values);
     channels = job->plan->channel_counts[index];
     value->range = row->range;
     value->histogram = row->histogram;
     if (row->mean_count != 0 && row->mean_count != channels)
         return tare_fail(job->err, TARE_BADDATA,
-                         "calibration table '%s': tensor '%.200s' has %zu means, need %zu",
-                         job->options->table, row->tensor, row->mean_count, channels);
+                         "calibration table '%s': tensor '%.200s' has %zu means, need %zu", name,
+                         row->tensor, row->mean_count, channels);
     value->means = keep(job, row->means, row->mean_count);
     value->lags = keep(job, row->lags, row->lags ? LAGS_COUNT : 0);
     return arena_status(&job->plan->arena, "the calibration", job->err);
 }
 
-static enum tare_status use_table(struct job *job)
+static enum tare_status take_table(struct job *job, const struct quant_table *table,
+                                   const char *name)
 {
     struct quant_plan *plan = job->plan;
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < table->count && status == TARE_OK; i++)
+        status = take_row(job, &table->rows[i], name);
+    for (size_t i = 0; i < plan->value_count && status == TARE_OK; i++)
+        if (plan->values[i].wanted && plan->values[i].seen != SIZE_MAX &&
+            plan->values[i].range.low >= plan->values[i].range.high)
+            status = tare_fail(job->err, TARE_BADDATA,
+                               "calibration table '%s' has no row for tensor '%.200s'", name,
+                               plan->values[i].name);
+    return status;
+}
+
+static enum tare_status read_table(struct job *job)
+{
     struct quant_table table;
     enum tare_status status = quant_table_read(job->options->table, &table, job->err);
 
     if (status != TARE_OK)
         return status;
-    for (size_t i = 0; i < table.count && status == TARE_OK; i++)
-        status = take_row(job, &table.rows[i]);
-    for (size_t i = 0; i < plan->value_count && status == TARE_OK; i++)
-        if (plan->values[i].wanted && plan->values[i].seen != SIZE_MAX &&
-            plan->values[i].range.low >= plan->values[i].range.high)
-            status = tare_fail(job->err, TARE_BADDATA,
-                               "calibration table '%s' has no row for tensor '%.200s'",
-                               job->options->table, plan->values[i].name);
+    status = take_table(job, &table, job->options->table);
     quant_table_release(&table);
     return status;
 }
 
-static enum tare_status save_table(const struct job *job)
+/* The ranges of all values, from wherever the options say. */
+static enum tare_status find_ranges(struct job *job)
+{
+    if (job->options->calibration)
+        return take_table(job, job->options->calibration, "in memory");
+    return job->options->table ? read_table(job) : calibrate(job);
+}
+
+/* The rows point to what the plan holds. The caller frees them. */
+static enum tare_status list_rows(const struct job *job, struct quant_row **rows, size_t *count)
 {
     const struct quant_plan *plan = job->plan;
-    struct quant_table table = {.pictures = job->report->pictures};
-    enum tare_status status = TARE_OK;
 
-    table.rows = calloc(plan->value_count + 1, sizeof(*table.rows));
-    if (!table.rows)
+    *count = 0;
+    *rows = calloc(plan->value_count + 1, sizeof(**rows));
+    if (!*rows)
         return tare_fail(job->err, TARE_NOMEM, "out of memory for the calibration table");
     for (size_t i = 0; i < plan->value_count; i++) {
-        if (plan->values[i].seen == SIZE_MAX ||
-            plan->values[i].range.low >= plan->values[i].range.high)
+        const struct quant_value *value = &plan->values[i];
+
+        if (value->seen == SIZE_MAX || value->range.low >= value->range.high)
             continue;
-        table.rows[table.count++] =
-            (struct quant_row){.tensor = plan->values[i].name,
-                               .range = plan->values[i].range,
-                               .histogram = plan->values[i].histogram,
-                               .means = plan->values[i].means,
-                               .mean_count = plan->values[i].means ? plan->channel_counts[i] : 0,
-                               .lags = plan->values[i].lags};
+        (*rows)[(*count)++] =
+            (struct quant_row){.tensor = value->name,
+                               .range = value->range,
+                               .histogram = value->histogram,
+                               .means = value->means,
+                               .mean_count = value->means ? plan->channel_counts[i] : 0,
+                               .lags = value->lags};
     }
-    status = quant_table_write(&table, job->options->save_table, job->err);
+    return TARE_OK;
+}
+
+static enum tare_status save_table(const struct job *job)
+{
+    struct quant_table table = {.pictures = job->report->pictures};
+    enum tare_status status = list_rows(job, &table.rows, &table.count);
+
+    if (status == TARE_OK)
+        status = quant_table_write(&table, job->options->save_table, job->err);
     free(table.rows);
     return status;
 }
@@ -363,6 +254,8 @@ static enum tare_status write_files(struct job *job)
 
     onnx_build_on(&builder, &job->model);
     onnx_set_producer(&builder, "tare", options->producer_version);
+    if (options->recipe)
+        onnx_add_metadata(&builder, "tare.recipe", options->recipe);
     if (status == TARE_OK)
         status = onnx_builder_status(&builder, job->err);
     if (status == TARE_OK && options->save_cache) {
@@ -403,7 +296,7 @@ enum tare_status quantize_model(const struct quantize_options *options,
     memset(report, 0, sizeof(*report));
     status = prepare(&job);
     if (status == TARE_OK)
-        status = options->table ? use_table(&job) : calibrate(&job);
+        status = find_ranges(&job);
     if (status == TARE_OK) {
         fill_report(&job);
         join_groups(job.plan);
@@ -411,4 +304,83 @@ enum tare_status quantize_model(const struct quantize_options *options,
     }
     release(&job);
     return status;
+}
+
+enum tare_status quantize_calibrate(const struct quantize_options *options,
+                                    struct quant_table *table, struct quantize_report *report,
+                                    struct tare_err *err)
+{
+    struct job job = {.options = options, .report = report, .err = err};
+    struct quant_row *rows = NULL;
+    size_t count = 0;
+    enum tare_status status;
+
+    memset(report, 0, sizeof(*report));
+    memset(table, 0, sizeof(*table));
+    status = prepare(&job);
+    if (status == TARE_OK)
+        status = find_ranges(&job);
+    if (status == TARE_OK)
+        status = list_rows(&job, &rows, &count);
+    if (status == TARE_OK) {
+        fill_report(&job);
+        status = quant_table_copy(rows, count, report->pictures, table, err);
+    }
+    free(rows);
+    release(&job);
+    return status;
+}
+
+/* --- layers -------------------------------------------------------------------------------------
+ */
+
+static bool has_own_name(const Onnx__GraphProto *graph, size_t index)
+{
+    const char *name = graph->node[index]->name;
+
+    for (size_t i = 0; i < graph->n_node; i++)
+        if (i != index && strcmp(graph->node[i]->name, name) == 0)
+            return false;
+    return name[0] != '\0';
+}
+
+static enum tare_status list_layers(const struct job *job, struct quantize_layers *layers)
+{
+    const struct quant_plan *plan = job->plan;
+
+    layers->rows = arena_zero(&layers->arena, plan->conv_count + 1, sizeof(*layers->rows));
+    for (size_t i = 0; i < plan->node_count && layers->rows; i++) {
+        const Onnx__NodeProto *node = plan->graph->node[i];
+        const char *name = has_own_name(plan->graph, i) ? node->name : node->output[0];
+
+        if (plan->roles[i] != QUANT_CONV)
+            continue;
+        layers->rows[layers->count++] =
+            (struct quantize_layer){arena_text(&layers->arena, name, strlen(name)),
+                                    onnx_cost_node(job->shapes, node).flops};
+    }
+    return arena_status(&layers->arena, "the layers", job->err);
+}
+
+enum tare_status quantize_list_layers(const struct quantize_options *options,
+                                      struct quantize_layers *layers, struct tare_err *err)
+{
+    struct quantize_report report = {0};
+    struct job job = {.options = options, .report = &report, .err = err};
+    enum tare_status status = prepare(&job);
+
+    memset(layers, 0, sizeof(*layers));
+    arena_init(&layers->arena, 0);
+    if (status == TARE_OK)
+        status = list_layers(&job, layers);
+    release(&job);
+    if (status != TARE_OK)
+        quantize_release_layers(layers);
+    return status;
+}
+
+void quantize_release_layers(struct quantize_layers *layers)
+{
+    arena_release(&layers->arena);
+    memset(layers, 0, sizeof(*layers));
 }
