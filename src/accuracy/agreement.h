@@ -3,18 +3,27 @@
  * the same pictures. Needs no annotations, and resolves what AP on some hundred pictures cannot.
  *
  * Figures, each with the 95 % interval of a bootstrap over pictures:
- *     SQNR      of each head, in dB: 10 log10(sum r^2 / sum (r - m)^2), r the reference's output
- * and m the model's, summed in double over all elements of all pictures. Equal outputs have an
- * infinite one. found     of the reference's boxes with a score of at least min_score, the share
- * that the model has too: same class, IoU of at least min_iou, its own score at least min_score.
- * One to one: the reference's boxes choose in descending order of score, each the free box of the
- * model with the highest IoU (of equal ones the one with the higher score). lost      the others of
- * the reference's. Of those, faded are the ones that the model has with a score under min_score
- * (they choose among those boxes in the same way). added     the model's boxes over min_score that
- * no box of the reference chose, as a share of the model's AP, AP50  COCO's, with the reference's
- * boxes over min_score as if they were annotated ones and all of the model's boxes as detections
- * (accuracy/coco.h). A model that is its own reference has 1. The first, third and fourth are
- * pooled: a picture weighs what it holds.
+ *
+ * SQNR of each head, in dB: 10 log10(sum r^2 / sum (r - m)^2), r the reference's output and m the
+ * model's, summed in double over all elements of all pictures. Equal outputs have an infinite one.
+ *
+ * found: of the reference's boxes with a score of at least min_score, the share that the model has
+ * too: same class, IoU of at least min_iou, its own score at least min_score. One to one: the
+ * reference's boxes choose in descending order of score, each the free box of the model with the
+ * highest IoU (of equal ones the one with the higher score). The others of the reference's are
+ * lost.
+ *
+ * faded: of those lost, the ones that the model has with a score under min_score (they choose among
+ * those boxes in the same way).
+ *
+ * added: the model's boxes over min_score that no box of the reference chose, as a share of the
+ * model's.
+ *
+ * AP, AP50: COCO's, with the reference's boxes over min_score as if they were annotated ones and
+ * all of the model's boxes as detections (accuracy/coco.h). A model that is its own reference
+ * has 1.
+ *
+ * SQNR, found, faded and added are pooled: a picture weighs what it holds.
  *
  * Memory: 16 bytes a picture and head, and about 150 a box; nothing of the outputs is kept.
  *

@@ -68,7 +68,7 @@ static void put_percent(struct buf *out, double share, int columns)
 void agreement_put_cells(struct buf *out, const struct ledger *ledger)
 {
     buf_printf(out, "  %-*s%9s %-14s%8s%8s%9s  %s\n", NAME_COLUMNS, "", "found %", "[95 %]",
-               "added %", "AP", "SQNR dB", "worst head; ◆ nothing is faster and agrees more");
+               "added %", "AP", "SQNR dB", "worst head; ◆ front");
     for (size_t i = 0; i < ledger->cell_count; i++) {
         const struct ledger_cell *cell = &ledger->cells[i];
         const struct store_figure *worst = worst_head(cell);
