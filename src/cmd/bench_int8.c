@@ -6,13 +6,11 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "cmd/progress.h"
+#include "cmd/quantize_int8.h"
 #include "cmd/version.h"
 #include "onnx/onnx_read.h"
 #include "quantize/quantize.h"
-
-#define RECIPE_KEY "tare.recipe"
 
 static const char *option_of(const struct study_cell *cell, const char *name)
 {
@@ -65,16 +63,19 @@ static enum tare_status make_recipe(const char *fp32_path, const char *pictures,
     return status;
 }
 
-/* Whether the file is there and is not one of ours that is out of date. */
+/* Whether the file is there and is not one of ours that is out of date. One that cannot be read is
+ * not ours, which are written whole or not at all: its row will say what is wrong with it. */
 static bool is_good(const char *path, const char *recipe)
 {
     struct onnx_model model;
     const char *made_by;
     bool good;
 
-    if (!file_exists(path) || onnx_read(path, &model, NULL) != TARE_OK)
+    if (!file_exists(path))
         return false;
-    made_by = onnx_metadata(model.proto, RECIPE_KEY);
+    if (onnx_read(path, &model, NULL) != TARE_OK)
+        return true;
+    made_by = onnx_metadata(model.proto, QUANTIZE_RECIPE);
     good = !made_by || strcmp(made_by, recipe) == 0;
     onnx_model_release(&model);
     return good;
@@ -114,8 +115,7 @@ enum tare_status bench_int8_make(const char *fp32_path, const char *pictures, co
     progress_start(&progress, quiet);
     status = quantize_model(&options, &report, err);
     progress_end(&progress);
-    if (status == TARE_OK && report.uncertainty > QUANTIZE_UNCERTAIN)
-        log_warn("%zu pictures in '%s': INT8 ranges are known to about %.0f %% only",
-                 report.pictures, pictures, 100 * report.uncertainty);
+    if (status == TARE_OK)
+        quantize_warn(&report, pictures);
     return status;
 }

@@ -276,6 +276,8 @@ static const char *wrong_search(const struct args *args)
         return "--sensitivity and searches write no table or cache: make them by a run without";
     if ((int)args->sensitivity + (args->max_drop > 0) + (args->max_ap_drop > 0) > 1)
         return "--sensitivity, --max-drop and --max-ap-drop exclude each other";
+    if (args->keep_float.count > 0)
+        return "--keep-float excludes --sensitivity and searches, which choose by themselves";
     if (args->max_ap_drop > 0 && (!args->tuning_images || !args->tuning_annotations))
         return "--max-ap-drop needs --tuning-images DIR and --tuning-annotations FILE";
     if (options_duration_ns(args->budget) <= 0)
@@ -296,6 +298,9 @@ static const char *wrong(const struct args *args, size_t operands)
         return "int8 needs --images DIR, or --table FILE of an earlier calibration";
     if (searches(args))
         return wrong_search(args);
+    if (args->tuning_images || args->tuning_annotations || args->evaluation || args->store)
+        return "--tuning-images, --tuning-annotations, --evaluation and --db belong to --max-drop "
+               "or --max-ap-drop";
     if (args->images && args->table)
         return "--images and --table exclude each other";
     return NULL;

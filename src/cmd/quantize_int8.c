@@ -24,11 +24,11 @@ static void show(double share, void *data)
                   share > 0 ? (int64_t)((double)passed * (1 - share) / share) : -1);
 }
 
-static void warn(const struct quantize_int8 *asked, const struct quantize_report *report)
+void quantize_warn(const struct quantize_report *report, const char *pictures)
 {
     if (report->pictures && report->uncertainty > QUANTIZE_UNCERTAIN)
-        log_warn("%zu pictures in '%s': the ranges are known to about %.0f %% only, take more",
-                 report->pictures, asked->images, 100 * report->uncertainty);
+        log_warn("%zu pictures in '%s': the INT8 ranges are known to about %.0f %% only, take more",
+                 report->pictures, pictures, 100 * report->uncertainty);
 }
 
 static void print_text(const struct quantize_int8 *asked, const struct quantize_report *report,
@@ -135,7 +135,7 @@ enum tare_status quantize_to_int8(const struct quantize_int8 *asked, struct tare
     progress_end(&display.progress);
     if (status != TARE_OK)
         return status;
-    warn(asked, &report);
+    quantize_warn(&report, asked->images);
     if (asked->json)
         return print_json(asked, &report, &options.profile, clock_now_ns() - start_ns, err);
     print_text(asked, &report, clock_now_ns() - start_ns);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "quantize/quantize.h"
 #include "tare/status.h"
 
 struct quantize_int8 {
@@ -34,5 +35,8 @@ struct quantize_int8 {
 
 /* Errors as quantize_model(). */
 enum tare_status quantize_to_int8(const struct quantize_int8 *asked, struct tare_err *err);
+
+/* Says it if the pictures were too few for the ranges to be well known. */
+void quantize_warn(const struct quantize_report *report, const char *pictures);
 
 #endif

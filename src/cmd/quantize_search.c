@@ -11,6 +11,7 @@
 #include "cmd/bench_models.h"
 #include "cmd/command.h"
 #include "cmd/progress.h"
+#include "cmd/quantize_int8.h"
 #include "cmd/version.h"
 #include "quantize/search.h"
 
@@ -127,7 +128,7 @@ enum tare_status quantize_print_sensitivity(const struct quantize_search *asked,
         .progress_data = &display,
     };
     char scratch[FILE_MAX_PATH];
-    struct quantize_report report;
+    struct quantize_report report = {0};
     struct quant_table calibration = {0};
     struct sensitivity found = {0};
     enum tare_status status = file_temporary(scratch, sizeof(scratch), ".onnx", err);
@@ -145,6 +146,7 @@ enum tare_status quantize_print_sensitivity(const struct quantize_search *asked,
         status = sensitivity_measure(&options, &found, err);
     progress_end(&display.progress);
     (void)unlink(scratch);
+    quantize_warn(&report, asked->quantize->calibrate.images);
     if (status == TARE_OK && asked->json) {
         status = print_json(asked, &found, err);
     } else if (status == TARE_OK) {
@@ -217,6 +219,7 @@ enum tare_status quantize_find_mix(const struct quantize_search *asked, struct t
     status = search_run(&options, store, &result, err);
     progress_end(&display.progress);
     store_close(store);
+    quantize_warn(&result.report, asked->quantize->calibrate.images);
     if (result.run_id && bench_print_ledger(path, asked->json) != EXIT_OK && status == TARE_OK)
         status = tare_fail(err, TARE_FAILED, "the ledger could not be printed");
     if (status == TARE_OK)

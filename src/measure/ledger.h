@@ -354,6 +354,9 @@ double ledger_detectable(const struct ledger_line *line);
 /* Times of a cell in the mode that the ledger speaks of; NULL if it was not measured. */
 const struct ledger_times *ledger_times(const struct ledger_cell *cell);
 
+/* A figure of a cell by its name; NAN if it has none of it. */
+double ledger_figure(const struct ledger_cell *cell, const char *name);
+
 /* A fact's value; "" if it is not known. */
 const char *ledger_fact(const struct ledger *ledger, const char *key);
 

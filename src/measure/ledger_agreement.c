@@ -7,7 +7,7 @@
 
 #include "measure/ledger_inner.h"
 
-static double figure(const struct ledger_cell *cell, const char *name)
+double ledger_figure(const struct ledger_cell *cell, const char *name)
 {
     for (size_t i = 0; i < cell->figure_count; i++)
         if (strcmp(cell->figures[i].name, name) == 0)
@@ -17,11 +17,11 @@ static double figure(const struct ledger_cell *cell, const char *name)
 
 static void fill_cell(struct ledger *ledger, struct ledger_cell *cell)
 {
-    double reference = figure(cell, "agreement.reference");
+    double reference = ledger_figure(cell, "agreement.reference");
 
-    cell->agreement.found = figure(cell, "agreement.found");
-    cell->agreement.interval.low = figure(cell, "agreement.found.low");
-    cell->agreement.interval.high = figure(cell, "agreement.found.high");
+    cell->agreement.found = ledger_figure(cell, "agreement.found");
+    cell->agreement.interval.low = ledger_figure(cell, "agreement.found.low");
+    cell->agreement.interval.high = ledger_figure(cell, "agreement.found.high");
     cell->agreement.known = !isnan(reference) && !isnan(cell->agreement.found);
     for (size_t i = 0; i < ledger->cell_count && cell->agreement.known; i++)
         if ((double)ledger->cells[i].row.id == reference)

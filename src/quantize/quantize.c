@@ -255,7 +255,7 @@ static enum tare_status write_files(struct job *job)
     onnx_build_on(&builder, &job->model);
     onnx_set_producer(&builder, "tare", options->producer_version);
     if (options->recipe)
-        onnx_add_metadata(&builder, "tare.recipe", options->recipe);
+        onnx_add_metadata(&builder, QUANTIZE_RECIPE, options->recipe);
     if (status == TARE_OK)
         status = onnx_builder_status(&builder, job->err);
     if (status == TARE_OK && options->save_cache) {

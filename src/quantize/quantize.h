@@ -11,6 +11,8 @@
 #include "quantize/quant_plan.h"
 #include "quantize/quant_table.h"
 
+#define QUANTIZE_RECIPE "tare.recipe" /* metadata of a model: what it was made of */
+
 /* From here on, the ranges of few pictures are told to be uncertain. */
 #define QUANTIZE_UNCERTAIN 0.05
 
@@ -23,7 +25,7 @@ struct quantize_options {
     const char *save_table;                /* NULL: not saved */
     const char *save_cache;                /* NULL: not saved */
     int64_t cache_version;
-    const char *recipe; /* kept in the model's metadata as "tare.recipe"; NULL: nothing is */
+    const char *recipe; /* kept in the model's metadata as QUANTIZE_RECIPE; NULL: nothing is */
     const char *producer_version;
     struct calibrate_options calibrate;
 };

@@ -207,7 +207,6 @@ static enum tare_status take_winner(struct job *job)
     if (status != TARE_OK)
         return status;
     d = &ledger.decision;
-    (void)snprintf(job->result->sentence, sizeof(job->result->sentence), "%s", d->sentence);
     if (!d->known) {
         status = tare_fail(job->err, TARE_FAILED, "no model is near enough to FP32");
     } else {

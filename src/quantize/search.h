@@ -36,7 +36,6 @@ struct search_result {
     int64_t run_id;                 /* of the study in the store */
     size_t tried;                   /* models, FP32 and the profile's own among them */
     char winner[128];               /* the cell's name */
-    char sentence[700];             /* the study's decision */
 };
 
 /*

@@ -194,7 +194,8 @@ static bool collect_trade(const struct ledger *ledger, enum chart_trade what, st
     }
     qsort(f->points, f->count, sizeof(*f->points), by_x);
     for (size_t i = 0; i < f->count; i++) {
-        f->points[i].front = f->points[i].y > best;
+        f->points[i].front =
+            what == CHART_FOUND ? f->points[i].cell->agreement.front : f->points[i].y > best;
         best = fmax(best, f->points[i].y);
     }
     return f->count > 1;

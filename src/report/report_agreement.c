@@ -10,14 +10,6 @@
 #define NAME_COLUMNS 33
 #define SQNR         "agreement.sqnr_db."
 
-static double figure(const struct ledger_cell *cell, const char *name)
-{
-    for (size_t i = 0; i < cell->figure_count; i++)
-        if (strcmp(cell->figures[i].name, name) == 0)
-            return cell->figures[i].value;
-    return NAN;
-}
-
 static bool ends_in(const char *name, const char *end)
 {
     size_t length = strlen(name), tail = strlen(end);
@@ -43,14 +35,15 @@ static const struct store_figure *worst_head(const struct ledger_cell *cell)
 void agreement_about(struct buf *out, const struct ledger *ledger)
 {
     for (size_t i = 0; i < ledger->cell_count; i++) {
-        double reference = figure(&ledger->cells[i], "agreement.reference");
+        double reference = ledger_figure(&ledger->cells[i], "agreement.reference");
 
         for (size_t k = 0; k < ledger->cell_count; k++)
             if ((double)ledger->cells[k].row.id == reference) {
                 buf_printf(out,
                            "boxes of %s (score >= 0.25) found again at IoU >= 0.9; %.0f "
                            "pictures",
-                           ledger->cells[k].label, figure(&ledger->cells[i], "agreement.pictures"));
+                           ledger->cells[k].label,
+                           ledger_figure(&ledger->cells[i], "agreement.pictures"));
                 return;
             }
     }
@@ -74,18 +67,18 @@ void agreement_put_cells(struct buf *out, const struct ledger *ledger)
         const struct store_figure *worst = worst_head(cell);
         char text[64] = "";
 
-        if (isnan(figure(cell, "agreement.reference")))
+        if (isnan(ledger_figure(cell, "agreement.reference")))
             continue;
         buf_append_text(out, "  ");
         write_padded(out, cell->label, NAME_COLUMNS);
-        put_percent(out, figure(cell, "agreement.found"), -9);
-        if (!isnan(figure(cell, "agreement.found.low")))
+        put_percent(out, ledger_figure(cell, "agreement.found"), -9);
+        if (!isnan(ledger_figure(cell, "agreement.found.low")))
             (void)snprintf(text, sizeof(text), " [%.1f, %.1f]",
-                           100 * figure(cell, "agreement.found.low"),
-                           100 * figure(cell, "agreement.found.high"));
+                           100 * ledger_figure(cell, "agreement.found.low"),
+                           100 * ledger_figure(cell, "agreement.found.high"));
         write_padded(out, text, 15);
-        put_percent(out, figure(cell, "agreement.added"), -8);
-        put_percent(out, figure(cell, "agreement.ap"), -8);
+        put_percent(out, ledger_figure(cell, "agreement.added"), -8);
+        put_percent(out, ledger_figure(cell, "agreement.ap"), -8);
         (void)snprintf(text, sizeof(text), "%.1f", worst ? worst->value : 0);
         write_padded(out, worst ? text : "–", -9);
         buf_append_text(out, "  ");
@@ -114,7 +107,7 @@ void agreement_put_table(struct buf *out, const struct ledger *ledger)
         const struct store_figure *worst = worst_head(cell);
         char low[16], high[16];
 
-        if (isnan(figure(cell, "agreement.reference")))
+        if (isnan(ledger_figure(cell, "agreement.reference")))
             continue;
         buf_append_text(out, "<tr><th scope=\"row\">");
         write_html(out, cell->label);
@@ -123,9 +116,9 @@ void agreement_put_table(struct buf *out, const struct ledger *ledger)
         (void)snprintf(high, sizeof(high), "%.1f", 100 * cell->agreement.interval.high);
         html_interval(out, low, high, !isnan(cell->agreement.interval.low));
         buf_append_text(out, "</td>");
-        put_html_percent(out, figure(cell, "agreement.faded"));
-        put_html_percent(out, figure(cell, "agreement.added"));
-        put_html_percent(out, figure(cell, "agreement.ap"));
+        put_html_percent(out, ledger_figure(cell, "agreement.faded"));
+        put_html_percent(out, ledger_figure(cell, "agreement.added"));
+        put_html_percent(out, ledger_figure(cell, "agreement.ap"));
         if (worst)
             buf_printf(out, "<td>%.1f</td><td class=\"l\">", worst->value);
         else

@@ -48,3 +48,15 @@ def one_thread():
     except ImportError:
         return
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small_yolov8(tare, tmp_path_factory):
+    """Exports the real detector for pictures of a size, with the raw head."""
+    def export(size):
+        path = tmp_path_factory.mktemp("yolov8n") / "n.onnx"
+        done = tare("export", DATA / "yolov8n.pt", "--imgsz", size, "-o", path)
+        assert done.returncode == 0, done.stderr
+        return path
+
+    return export

@@ -17,12 +17,8 @@ SIZE = 160
 
 
 @pytest.fixture(scope="module")
-def model(tare, tmp_path_factory):
-    """The real detector on small pictures."""
-    path = tmp_path_factory.mktemp("model") / "n.onnx"
-    done = tare("export", DATA / "yolov8n.pt", "--imgsz", SIZE, "-o", path)
-    assert done.returncode == 0, done.stderr
-    return path
+def model(small_yolov8):
+    return small_yolov8(SIZE)
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,8 @@ SIZE = 160
 
 
 @pytest.fixture(scope="module")
-def model(tare, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "n.onnx"
-    done = tare("export", DATA / "yolov8n.pt", "--imgsz", SIZE, "-o", path)
-    assert done.returncode == 0, done.stderr
-    return path
+def model(small_yolov8):
+    return small_yolov8(SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +138,8 @@ def test_a_picture_to_judge_by_is_not_tuned_on(tare, model, few, tmp_path):
     (("--max-ap-drop", "1", "-i", PICTURES), "--tuning-images"),
     (("--max-drop", "1", "--sensitivity", "-i", PICTURES), "exclude"),
     (("--max-drop", "1", "-p", "fp16", "-i", PICTURES), "int8"),
+    (("--max-drop", "1", "--keep-float", "x", "-i", PICTURES), "--keep-float"),
+    (("--evaluation", PICTURES, "-i", PICTURES), "--max-drop"),
     (("--max-drop", "1", "--budget", "soon", "-i", PICTURES), "--budget"),
 ))
 def test_what_a_search_cannot_do(tare, model, tmp_path, options, said):
