@@ -71,6 +71,18 @@ static const char **read_names(const Onnx__GraphProto *graph, size_t *count)
     return names;
 }
 
+const char *onnx_join_name(struct onnx_builder *builder, const char *name, const char *suffix)
+{
+    size_t length = strlen(name), more = strlen(suffix);
+    char *text = arena_alloc(&builder->model->arena, length + more + 1);
+
+    if (!text)
+        return "";
+    memcpy(text, name, length);
+    memcpy(text + length, suffix, more + 1);
+    return text;
+}
+
 void onnx_drop_unread(struct onnx_builder *b)
 {
     Onnx__GraphProto *graph = b->graph;

@@ -28,6 +28,9 @@ void onnx_set_input(struct onnx_builder *builder, Onnx__NodeProto *node, size_t 
 void onnx_set_output(struct onnx_builder *builder, Onnx__NodeProto *node, size_t index,
                      const char *name);
 
+/* "NAMEsuffix", of the model's arena; "" if there is no memory. */
+const char *onnx_join_name(struct onnx_builder *builder, const char *name, const char *suffix);
+
 /* Drops the initializers that no node reads and that are no output, and every value_info, which may
  * describe values that are gone. */
 void onnx_drop_unread(struct onnx_builder *builder);

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "onnx/onnx_edit.h"
+#include "quantize/upsample.h"
 
 #define MAX_BIAS 2147483000.0 /* of an int32 */
 
@@ -22,17 +23,10 @@ struct writer {
     struct tare_err *err;
 };
 
-/* "NAME.suffix", of the model's arena; "" if there is no memory, which the builder remembers. */
+/* "NAME.suffix" */
 static const char *named(struct writer *w, const char *name, const char *suffix)
 {
-    size_t length = strlen(name), more = strlen(suffix);
-    char *text = arena_alloc(&w->builder.model->arena, length + more + 1);
-
-    if (!text)
-        return "";
-    memcpy(text, name, length);
-    memcpy(text + length, suffix, more + 1);
-    return text;
+    return onnx_join_name(&w->builder, name, suffix);
 }
 
 static const char *renamed(const struct writer *w, const char *name)
@@ -60,14 +54,21 @@ static bool is_output(const Onnx__GraphProto *graph, const char *name)
     return false;
 }
 
+/* Adds a scale and a zero point by their names. */
+static void put_scale(struct writer *w, const char *const names[2], const struct range_scale *scale)
+{
+    uint8_t zero = (uint8_t)scale->zero;
+
+    put_scalar(w, names[0], ONNX_FLOAT, &scale->scale, sizeof(scale->scale));
+    put_scalar(w, names[1], scale->least < 0 ? ONNX_INT8 : ONNX_UINT8, &zero, sizeof(zero));
+}
+
 /* A Q/DQ pair after a value, which every later reader gets instead. maker may be NULL. */
 static void put_pair(struct writer *w, const char *name, Onnx__NodeProto *maker, size_t output,
                      const struct range_scale *scale)
 {
-    const char *scale_name = named(w, name, ".scale"), *zero_name = named(w, name, ".zero");
     const char *quantised = named(w, name, ".q"), *back = named(w, name, ".dq"), *from = name;
-    const char *inputs[3] = {NULL, scale_name, zero_name};
-    uint8_t zero = (uint8_t)scale->zero;
+    const char *inputs[3] = {NULL, named(w, name, ".scale"), named(w, name, ".zero")};
 
     if (maker && is_output(w->plan->graph, name)) { /* the output keeps its name */
         from = named(w, name, ".raw");
@@ -76,8 +77,7 @@ static void put_pair(struct writer *w, const char *name, Onnx__NodeProto *maker,
     } else {
         w->renames[w->rename_count++] = (struct rename){name, back};
     }
-    put_scalar(w, scale_name, ONNX_FLOAT, &scale->scale, sizeof(scale->scale));
-    put_scalar(w, zero_name, scale->least < 0 ? ONNX_INT8 : ONNX_UINT8, &zero, sizeof(zero));
+    put_scale(w, inputs + 1, scale);
     inputs[0] = from;
     (void)onnx_add_node(&w->builder, "QuantizeLinear", named(w, name, ".Q"), inputs, 3, &quantised,
                         1);
@@ -326,11 +326,41 @@ static enum tare_status put_conv(struct writer *w, Onnx__NodeProto *node)
 /* --- the graph ----------------------------------------------------------------------------------
  */
 
+/* A Resize between 8-bit values as copies of those; false if it is none. */
+static bool put_upsample(struct writer *w, const Onnx__NodeProto *node, enum quant_role role)
+{
+    struct upsample upsample;
+    const struct quant_value *from, *to;
+    struct range_scale scale;
+    const char *inputs[3], *back;
+
+    if (role != QUANT_VIEW || !w->profile->everywhere ||
+        !upsample_find(node, w->plan->shapes, &upsample))
+        return false;
+    from = quant_plan_value(w->plan, node->input[0]);
+    to = quant_plan_value(w->plan, node->output[0]);
+    if (!from || !to || !from->wanted || !to->wanted || is_output(w->plan->graph, to->name))
+        return false;
+    inputs[0] = named(w, to->name, ".q");
+    inputs[1] = named(w, to->name, ".scale");
+    inputs[2] = named(w, to->name, ".zero");
+    back = named(w, to->name, ".dq");
+    scale = scale_of(w, to);
+    put_scale(w, inputs + 1, &scale);
+    upsample_put(&w->builder, &upsample, to->name, named(w, from->name, ".q"), inputs[0]);
+    (void)onnx_add_node(&w->builder, "DequantizeLinear", named(w, to->name, ".DQ"), inputs, 3,
+                        &back, 1);
+    w->renames[w->rename_count++] = (struct rename){to->name, back};
+    return true;
+}
+
 static enum tare_status put_node(struct writer *w, Onnx__NodeProto *node, enum quant_role role)
 {
     const struct range_scale sigmoid = {QDQ_SIGMOID_SCALE, 0, 0, 255};
     enum tare_status status = TARE_OK;
 
+    if (put_upsample(w, node, role))
+        return TARE_OK;
     if (role == QUANT_CONV)
         status = put_conv(w, node);
     if (status != TARE_OK)

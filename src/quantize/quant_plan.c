@@ -353,6 +353,7 @@ enum tare_status quant_plan_make(const Onnx__ModelProto *proto, const struct onn
         return tare_fail(err, TARE_NOMEM, "out of memory for a plan");
     arena_init(&made->arena, PLAN_MAX_BYTES);
     made->graph = proto->graph;
+    made->shapes = shapes;
     made->node_count = proto->graph->n_node;
     status = check_model(proto, err);
     if (status == TARE_OK)

@@ -71,6 +71,7 @@ struct quant_channel {
 
 struct quant_plan {
     const Onnx__GraphProto *graph;
+    const struct onnx_shapes *shapes;
     enum quant_role *roles; // (nodes)
     size_t node_count;
     struct quant_value *values; // (value_count)
