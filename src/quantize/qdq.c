@@ -63,6 +63,16 @@ static void put_scale(struct writer *w, const char *const names[2], const struct
     put_scalar(w, names[1], scale->least < 0 ? ONNX_INT8 : ONNX_UINT8, &zero, sizeof(zero));
 }
 
+/* NAME.q by NAME.scale and NAME.zero. */
+static Onnx__NodeProto *put_dequantised(struct writer *w, const char *name, const char *back)
+{
+    const char *inputs[3] = {named(w, name, ".q"), named(w, name, ".scale"),
+                             named(w, name, ".zero")};
+
+    return onnx_add_node(&w->builder, "DequantizeLinear", named(w, name, ".DQ"), inputs, 3, &back,
+                         1);
+}
+
 /* A Q/DQ pair after a value, which every later reader gets instead. maker may be NULL. */
 static void put_pair(struct writer *w, const char *name, Onnx__NodeProto *maker, size_t output,
                      const struct range_scale *scale)
@@ -81,9 +91,7 @@ static void put_pair(struct writer *w, const char *name, Onnx__NodeProto *maker,
     inputs[0] = from;
     (void)onnx_add_node(&w->builder, "QuantizeLinear", named(w, name, ".Q"), inputs, 3, &quantised,
                         1);
-    inputs[0] = quantised;
-    (void)onnx_add_node(&w->builder, "DequantizeLinear", named(w, name, ".DQ"), inputs, 3, &back,
-                        1);
+    (void)put_dequantised(w, name, back);
 }
 
 static struct range_scale scale_of(const struct writer *w, const struct quant_value *value)
@@ -244,16 +252,6 @@ static void correct_bias(const struct writer *w, struct layer *layer)
     }
 }
 
-static void put_dequantised(struct writer *w, const char *name, const char *back)
-{
-    const char *inputs[3] = {named(w, name, ".q"), named(w, name, ".scale"),
-                             named(w, name, ".zero")};
-    Onnx__NodeProto *node =
-        onnx_add_node(&w->builder, "DequantizeLinear", named(w, name, ".DQ"), inputs, 3, &back, 1);
-
-    onnx_set_int(&w->builder, node, "axis", 0);
-}
-
 /* Adds scales and zero points of one a channel. */
 static void put_channel_scales(struct writer *w, const char *name, enum onnx_type type,
                                const float *scales, size_t count)
@@ -278,7 +276,7 @@ static void put_weights(struct writer *w, Onnx__NodeProto *node, const struct la
     if (data)
         memcpy(data, layer->integers, layer->outputs * layer->inputs * layer->window);
     put_channel_scales(w, name, ONNX_INT8, layer->scales, layer->outputs);
-    put_dequantised(w, name, back);
+    onnx_set_int(&w->builder, put_dequantised(w, name, back), "axis", 0);
     onnx_set_input(&w->builder, node, 1, back);
 }
 
@@ -299,7 +297,7 @@ static void put_bias(struct writer *w, Onnx__NodeProto *node, struct layer *laye
                 data[o] = (int32_t)rint((double)layer->bias[o] / (double)layer->scales[o]);
         }
         put_channel_scales(w, name, ONNX_INT32, layer->scales, layer->outputs);
-        put_dequantised(w, name, back);
+        onnx_set_int(&w->builder, put_dequantised(w, name, back), "axis", 0);
     }
     onnx_set_input(&w->builder, node, 2, back);
 }
@@ -332,7 +330,7 @@ static bool put_upsample(struct writer *w, const Onnx__NodeProto *node, enum qua
     struct upsample upsample;
     const struct quant_value *from, *to;
     struct range_scale scale;
-    const char *inputs[3], *back;
+    const char *scale_names[2], *back;
 
     if (role != QUANT_VIEW || !w->profile->everywhere ||
         !upsample_find(node, w->plan->shapes, &upsample))
@@ -341,15 +339,14 @@ static bool put_upsample(struct writer *w, const Onnx__NodeProto *node, enum qua
     to = quant_plan_value(w->plan, node->output[0]);
     if (!from || !to || !from->wanted || !to->wanted || is_output(w->plan->graph, to->name))
         return false;
-    inputs[0] = named(w, to->name, ".q");
-    inputs[1] = named(w, to->name, ".scale");
-    inputs[2] = named(w, to->name, ".zero");
+    scale_names[0] = named(w, to->name, ".scale");
+    scale_names[1] = named(w, to->name, ".zero");
     back = named(w, to->name, ".dq");
     scale = scale_of(w, to);
-    put_scale(w, inputs + 1, &scale);
-    upsample_put(&w->builder, &upsample, to->name, named(w, from->name, ".q"), inputs[0]);
-    (void)onnx_add_node(&w->builder, "DequantizeLinear", named(w, to->name, ".DQ"), inputs, 3,
-                        &back, 1);
+    put_scale(w, scale_names, &scale);
+    upsample_put(&w->builder, &upsample, to->name, named(w, from->name, ".q"),
+                 named(w, to->name, ".q"));
+    (void)put_dequantised(w, to->name, back);
     w->renames[w->rename_count++] = (struct rename){to->name, back};
     return true;
 }

@@ -44,19 +44,13 @@ bool upsample_find(const Onnx__NodeProto *node, const struct onnx_shapes *shapes
            side(found->width, to->dims[3], &found->columns);
 }
 
-static Onnx__NodeProto *put(struct onnx_builder *builder, const char *op_type, const char *input,
-                            const char *second, const char *output)
-{
-    const char *inputs[2] = {input, second};
-
-    return onnx_add_node(builder, op_type, onnx_join_name(builder, output, ".node"), inputs,
-                         second ? 2 : 1, &output, 1);
-}
-
 static void put_transpose(struct onnx_builder *builder, const char *input, const char *output,
                           const int64_t order[4])
 {
-    onnx_set_ints(builder, put(builder, "Transpose", input, NULL, output), "perm", order, 4);
+    onnx_set_ints(builder,
+                  onnx_add_simple(builder, "Transpose", onnx_join_name(builder, output, ".node"),
+                                  input, NULL, output),
+                  "perm", order, 4);
 }
 
 static void put_reshape(struct onnx_builder *builder, const char *input, const char *output,
@@ -65,7 +59,8 @@ static void put_reshape(struct onnx_builder *builder, const char *input, const c
     const char *name = onnx_join_name(builder, output, ".shape");
 
     onnx_add_int64s(builder, name, shape, 4);
-    (void)put(builder, "Reshape", input, name, output);
+    (void)onnx_add_simple(builder, "Reshape", onnx_join_name(builder, output, ".node"), input, name,
+                          output);
 }
 
 static void put_repeat(struct onnx_builder *builder, const char *input, const char *output,

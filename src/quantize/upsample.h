@@ -1,10 +1,9 @@
 /*
  * upsample.h - Resize to a whole multiple in 8 bits, made of what only copies.
  *
- * ONNX Runtime enlarges 8-bit tensors element by element. The same values come from a Concat of the
- * tensor with itself, channels last, once for columns and once for rows: copies of whole pixels and
- * of whole rows. The runtime's integer convolutions have channels last too, so that the transposes
- * at both ends cancel.
+ * The values of such a Resize come from a Concat of the tensor with itself, channels last, once for
+ * columns and once for rows: copies of whole pixels and of whole rows. The runtime's integer
+ * convolutions have channels last too, so that the transposes at both ends cancel.
  *
  * Threads: no shared state.
  */
@@ -27,8 +26,8 @@ struct upsample {
 bool upsample_find(const Onnx__NodeProto *node, const struct onnx_shapes *shapes,
                    struct upsample *found);
 
-/* Adds the nodes that make `output` of `input`, called NAME.columns and so on; errors are the
- * builder's. */
+/* Adds the nodes that make `output` of `input`, with NAME.pixels and the like between
+ * them; errors are the builder's. */
 void upsample_put(struct onnx_builder *builder, const struct upsample *upsample, const char *name,
                   const char *input, const char *output);
 
