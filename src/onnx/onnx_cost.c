@@ -35,6 +35,7 @@ static const struct {
     {"HardSwish", KIND_ELEMENT, 1},
     {"HardSigmoid", KIND_ELEMENT, 1},
     {"Gelu", KIND_ELEMENT, 1},
+    {"QuickGelu", KIND_ELEMENT, 1},
     {"Mish", KIND_ELEMENT, 1},
     {"Reciprocal", KIND_ELEMENT, 1},
     {"Add", KIND_ELEMENT, 1},

@@ -71,16 +71,55 @@ static const char **read_names(const Onnx__GraphProto *graph, size_t *count)
     return names;
 }
 
-const char *onnx_join_name(struct onnx_builder *builder, const char *name, const char *suffix)
+static char *join(struct onnx_builder *builder, const char *name, const char *suffix)
 {
     size_t length = strlen(name), more = strlen(suffix);
     char *text = arena_alloc(&builder->model->arena, length + more + 1);
 
     if (!text)
-        return "";
+        return NULL;
     memcpy(text, name, length);
     memcpy(text + length, suffix, more + 1);
     return text;
+}
+
+void onnx_import_domain(struct onnx_builder *b, const char *domain, int64_t version)
+{
+    Onnx__ModelProto *proto = b->model->proto;
+    Onnx__OperatorSetIdProto *set, **all;
+    char *copy;
+
+    for (size_t i = 0; i < proto->n_opset_import; i++)
+        if (strcmp(proto->opset_import[i]->domain, domain) == 0)
+            return;
+    set = arena_alloc(&b->model->arena, sizeof(*set));
+    all = arena_zero(&b->model->arena, proto->n_opset_import + 1, sizeof(*all));
+    copy = join(b, domain, "");
+    if (!set || !all || !copy)
+        return;
+    onnx__operator_set_id_proto__init(set);
+    set->domain = copy;
+    set->has_version = 1;
+    set->version = version;
+    if (proto->n_opset_import)
+        memcpy(all, proto->opset_import, proto->n_opset_import * sizeof(*all));
+    all[proto->n_opset_import++] = set;
+    proto->opset_import = all;
+}
+
+const char *onnx_join_name(struct onnx_builder *b, const char *name, const char *suffix)
+{
+    const char *joined = join(b, name, suffix);
+
+    return joined ? joined : "";
+}
+
+void onnx_set_domain(struct onnx_builder *b, Onnx__NodeProto *node, const char *domain)
+{
+    char *copy = join(b, domain, "");
+
+    if (node && copy)
+        node->domain = copy;
 }
 
 void onnx_drop_unread(struct onnx_builder *b)

@@ -31,6 +31,12 @@ void onnx_set_output(struct onnx_builder *builder, Onnx__NodeProto *node, size_t
 /* "NAMEsuffix", of the model's arena; "" if there is no memory. */
 const char *onnx_join_name(struct onnx_builder *builder, const char *name, const char *suffix);
 
+/* Lets a node be an operator of that domain. */
+void onnx_set_domain(struct onnx_builder *builder, Onnx__NodeProto *node, const char *domain);
+
+/* Lets the model use a domain's operators of that version, if it does not import the domain yet. */
+void onnx_import_domain(struct onnx_builder *builder, const char *domain, int64_t version);
+
 /* Drops the initializers that no node reads and that are no output, and every value_info, which may
  * describe values that are gone. */
 void onnx_drop_unread(struct onnx_builder *builder);

@@ -218,7 +218,7 @@ struct named_rule {
 static const struct named_rule rules[] = {
     {" Sigmoid Relu LeakyRelu Clip Exp Log Sqrt Neg Abs Erf Tanh Floor Ceil Round HardSwish "
      "HardSigmoid Softmax LogSoftmax Dropout BatchNormalization InstanceNormalization "
-     "LayerNormalization Elu Selu Softplus Mish Gelu Reciprocal Sin Cos Not Sign ",
+     "LayerNormalization Elu Selu Softplus Mish Gelu QuickGelu Reciprocal Sin Cos Not Sign ",
      infer_same},
     {" Identity ", infer_identity},
     {" Cast ", infer_cast},

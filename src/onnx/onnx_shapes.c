@@ -197,11 +197,18 @@ static enum tare_status make_outputs(struct onnx_shapes *shapes, struct shape_ca
     return TARE_OK;
 }
 
+/* Of the standard, or the one operator of ONNX Runtime's own that INT8 files made here hold. */
+static bool is_known(const Onnx__NodeProto *node)
+{
+    if (strcmp(node->op_type, "QuickGelu") == 0)
+        return strcmp(node->domain, "com.microsoft") == 0;
+    return !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
+}
+
 static enum tare_status infer_node(struct onnx_shapes *shapes, const Onnx__NodeProto *node,
                                    struct shape_call *call)
 {
-    bool standard = !node->domain[0] || strcmp(node->domain, "ai.onnx") == 0;
-    shape_rule rule = standard ? shape_find_rule(node->op_type) : NULL;
+    shape_rule rule = is_known(node) ? shape_find_rule(node->op_type) : NULL;
     enum tare_status status;
 
     call->node = node;

@@ -8,7 +8,8 @@
 #include "onnx/onnx_edit.h"
 #include "quantize/upsample.h"
 
-#define MAX_BIAS 2147483000.0 /* of an int32 */
+#define QDQ_RUNTIME_DOMAIN "com.microsoft"
+#define MAX_BIAS           2147483000.0 /* of an int32 */
 
 struct rename {
     const char *from, *to;
@@ -351,13 +352,31 @@ static bool put_upsample(struct writer *w, const Onnx__NodeProto *node, enum qua
     return true;
 }
 
+/* A SiLU's product as one operator of the convolution's output; its Sigmoid is left out. */
+static void put_quick_gelu(struct writer *w, const Onnx__NodeProto *mul)
+{
+    const struct quant_value *silu = quant_plan_value(w->plan, mul->output[0]);
+    const char *input = renamed(w, w->plan->values[w->plan->observed[silu->seen]].name);
+    Onnx__NodeProto *node = onnx_add_node(&w->builder, "QuickGelu", mul->name, &input, 1,
+                                          (const char *const *)mul->output, 1);
+
+    onnx_set_domain(&w->builder, node, QDQ_RUNTIME_DOMAIN);
+    onnx_set_float(&w->builder, node, "alpha", 1);
+    onnx_import_domain(&w->builder, QDQ_RUNTIME_DOMAIN, 1);
+    put_value(w, mul->output[0], node, 0);
+}
+
 static enum tare_status put_node(struct writer *w, Onnx__NodeProto *node, enum quant_role role)
 {
     const struct range_scale sigmoid = {QDQ_SIGMOID_SCALE, 0, 0, 255};
     enum tare_status status = TARE_OK;
 
-    if (put_upsample(w, node, role))
+    if (put_upsample(w, node, role) || (role == QUANT_SIGMOID && w->profile->float_silu))
         return TARE_OK;
+    if (role == QUANT_SILU && w->profile->float_silu) {
+        put_quick_gelu(w, node);
+        return TARE_OK;
+    }
     if (role == QUANT_CONV)
         status = put_conv(w, node);
     if (status != TARE_OK)

@@ -30,6 +30,7 @@ struct quant_profile {
     bool symmetric;            /* activations signed without a zero point; else unsigned with one */
     bool everywhere;           /* after every operator of the region, as ONNX Runtime fuses it; else
                                   only where a value is made that an 8-bit operator reads */
+    bool float_silu;           /* SiLU as ONNX Runtime's float QuickGelu, its sigmoid not rounded */
     bool float_last;           /* convolutions whose output leaves the region stay in float */
     int32_t float_first;       /* so many convolutions, from the input on, too */
     int32_t weight_most;       /* weights are within -most..most: 127, or 64 against saturation */

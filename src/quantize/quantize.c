@@ -28,6 +28,10 @@ bool quantize_profile(const char *name, bool saturates, struct quant_profile *pr
         if (strcmp(profiles[i].name, name) != 0)
             continue;
         *profile = profiles[i];
+        if (profile->everywhere && !saturates) {
+            profile->float_silu = true;
+            profile->float_last = false;
+        }
         profile->weight_most = saturates && !profile->symmetric ? WEIGHT_MOST_REDUCED : WEIGHT_MOST;
         return true;
     }

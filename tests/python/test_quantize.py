@@ -182,6 +182,12 @@ def test_scales_zero_points_weights_and_biases(tare, model, tmp_path, target, vn
         else:
             assert values[name + ".bias"].dtype == np.float32
     assert kernels > 15
+    gelus = sum(n.op_type == "QuickGelu" for n in graph.graph.node)
+    sigmoids = sum(n.op_type == "Sigmoid" for n in graph.graph.node)
+    if (target, vnni) == ("cpu", "yes"):  # but for the three first convolutions'
+        assert (gelus, sigmoids) == (54, 3)
+    else:
+        assert (gelus, sigmoids) == (0, 57)
     if target == "cpu":
         first = ranges["/model.4/m.0/cv1/conv/Conv_output_0"]
         scale, zero = found["/model.4/m.0/cv1/conv/Conv_output_0"]
