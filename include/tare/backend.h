@@ -178,8 +178,11 @@ struct tare_backend {
      * plugin writes outputs in place; where an output's actual shape differs from what was bound
      * (dynamic dimensions) it is read with bound_shape(). An output whose data is NULL has a shape
      * that nobody knows yet: the runtime places it where it likes, and after one run bound_shape()
-     * says what to bind. Fails with TARE_INVALID if a shape, dtype or capacity does not fit,
-     * TARE_UNSUPPORTED for a memory kind it can't use and for an unknown shape without bound_shape.
+     * says what to bind. The elements of a TARE_BYTES tensor (tensor.h) may have other lengths in
+     * every run: a plugin reads tare_bytes_used() of an input in run(), and writes an output within
+     * its capacity_bytes or fails with TARE_LIMIT. Fails with TARE_INVALID if a shape, dtype or
+     * capacity does not fit, TARE_UNSUPPORTED for a memory kind it can't use and for an unknown
+     * shape without bound_shape.
      */
     enum tare_status (*bind)(struct tare_session *session, const struct tare_tensor *inputs,
                              size_t input_count, const struct tare_tensor *outputs,

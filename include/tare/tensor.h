@@ -4,13 +4,20 @@
  * A tensor's memory always belongs to whoever made the struct. Elements lie densely in row-major
  * (C) order; there are no strides.
  *
+ * TARE_BYTES: data holds, for each element in order, its length as 4 bytes little-endian, then its
+ * bytes (KServe's and Triton's encoding). An element's length may change from run to run without a
+ * new bind: what data holds says itself how far it reaches (tare_bytes_used()), and capacity_bytes
+ * is the room. Zeroed memory holds empty elements.
+ *
  * Threads: plain data; whoever shares it locks it.
  */
 #ifndef TARE_TENSOR_H
 #define TARE_TENSOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TARE_MAX_RANK 8
 #define TARE_MAX_NAME 128 /* with its final NUL */
@@ -57,7 +64,8 @@ struct tare_tensor {
     int32_t rank;
     int64_t shape[TARE_MAX_RANK];
     void *data;            /* aligned to 64 bytes */
-    size_t capacity_bytes; /* room at data; at least the product of shape times the element size */
+    size_t capacity_bytes; /* room at data; at least the product of shape times the element size,
+                              which for TARE_BYTES is the 4 bytes of its length */
 };
 
 /* Bytes of one element; 0 for TARE_BYTES (variable) and for an unknown dtype. */
@@ -108,6 +116,70 @@ __attribute__((unused)) static int64_t tare_shape_count(int32_t rank, const int6
         if (shape[i] < 0 || __builtin_mul_overflow(count, shape[i], &count))
             return -1;
     return count;
+}
+
+/*
+ * Element `index` of a host tensor of TARE_BYTES: where its bytes start, *size how many there are.
+ * NULL if there is no such element or a length on the way runs past capacity_bytes.
+ */
+__attribute__((unused)) static uint8_t *tare_bytes_at(const struct tare_tensor *tensor,
+                                                      int64_t index, size_t *size)
+{
+    size_t at = 0, room = tensor->capacity_bytes;
+    uint8_t *data = (uint8_t *)tensor->data;
+
+    *size = 0;
+    if (index < 0 || index >= tare_shape_count(tensor->rank, tensor->shape))
+        return NULL;
+    for (int64_t i = 0; room - at >= 4; i++) {
+        size_t length = (size_t)data[at] | (size_t)data[at + 1] << 8 | (size_t)data[at + 2] << 16 |
+                        (size_t)data[at + 3] << 24;
+
+        at += 4;
+        if (length > room - at)
+            return NULL;
+        if (i == index) {
+            *size = length;
+            return data + at;
+        }
+        at += length;
+    }
+    return NULL;
+}
+
+/* How many bytes of data the elements of a host tensor of TARE_BYTES take, lengths included; -1 if
+ * a length runs past capacity_bytes. */
+__attribute__((unused)) static int64_t tare_bytes_used(const struct tare_tensor *tensor)
+{
+    int64_t count = tare_shape_count(tensor->rank, tensor->shape);
+    const uint8_t *last;
+    size_t size;
+
+    if (count == 0)
+        return 0;
+    last = tare_bytes_at(tensor, count - 1, &size);
+    return last ? (int64_t)((size_t)(last - (const uint8_t *)tensor->data) + size) : -1;
+}
+
+/* Replaces element `index`; those behind it move up or down. False, and nothing has changed, if
+ * there is no such element or no room. */
+__attribute__((unused)) static bool tare_bytes_set(struct tare_tensor *tensor, int64_t index,
+                                                   const void *bytes, size_t size)
+{
+    int64_t used = tare_bytes_used(tensor);
+    size_t old, tail;
+    uint8_t *at = tare_bytes_at(tensor, index, &old);
+
+    if (!at || used < 0 || size > UINT32_MAX || size > tensor->capacity_bytes - (size_t)used + old)
+        return false;
+    tail = (size_t)used - (size_t)(at - (uint8_t *)tensor->data) - old;
+    if (tail && size != old)
+        memmove(at + size, at + old, tail);
+    for (int i = 0; i < 4; i++)
+        at[i - 4] = (uint8_t)(size >> 8 * i);
+    if (size)
+        memcpy(at, bytes, size);
+    return true;
 }
 
 #endif

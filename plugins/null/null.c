@@ -75,7 +75,7 @@ static enum tare_status null_probe(char *note, size_t note_bytes, struct tare_er
 
 static enum tare_dtype dtype_of(const char *name, size_t length)
 {
-    for (int dtype = TARE_FP64; dtype < TARE_BYTES; dtype++) {
+    for (int dtype = TARE_FP64; dtype <= TARE_BYTES; dtype++) {
         const char *known = tare_dtype_name((enum tare_dtype)dtype);
 
         if (strlen(known) == length && strncasecmp(known, name, length) == 0)

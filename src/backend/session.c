@@ -32,9 +32,6 @@ static enum tare_status check_info(const struct tare_backend *slots,
     if (info->dtype <= TARE_DTYPE_NONE || info->dtype > TARE_BYTES)
         return tare_fail(err, TARE_BROKEN, "plugin '%s' describes '%s' with the unknown dtype %d",
                          slots->name, info->name, (int)info->dtype);
-    if (info->dtype == TARE_BYTES)
-        return tare_fail(err, TARE_UNSUPPORTED, "tensor '%s' holds strings, need numbers",
-                         info->name);
     if (info->rank < 0 || info->rank > TARE_MAX_RANK)
         return tare_fail(err, TARE_BROKEN, "plugin '%s' describes '%s' with rank %d, need 0 to %d",
                          slots->name, info->name, info->rank, TARE_MAX_RANK);
@@ -174,7 +171,8 @@ static enum tare_status tensor_bytes(const struct tare_tensor *tensor, size_t *b
                                      struct tare_err *err)
 {
     int64_t count = tare_shape_count(tensor->rank, tensor->shape);
-    size_t each = tare_dtype_bytes(tensor->dtype);
+    size_t each =
+        tensor->dtype == TARE_BYTES ? BACKEND_ELEMENT_ROOM + 4 : tare_dtype_bytes(tensor->dtype);
 
     if (count < 0 || __builtin_mul_overflow((size_t)count, each, bytes) ||
         *bytes > BACKEND_TENSOR_BYTES_MAX)

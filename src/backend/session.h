@@ -5,6 +5,9 @@
  * What a plugin says of its tensors is checked here before anyone relies on it: names end, ranks,
  * types and sizes are in range.
  *
+ * Strings of bytes (TARE_BYTES) get BACKEND_ELEMENT_ROOM an element, each empty at first;
+ * tare_bytes_set() fills them in and fails where that is too little.
+ *
  * Dynamic dimensions: an input's first one becomes the batch; any other needs a shape, or somebody
  * who chooses one, from the caller. An output's first one becomes the batch if some input's first
  * one is dynamic; where an output's shape is still unknown, one run at opening time finds it.
@@ -18,6 +21,7 @@
 
 #define BACKEND_TENSORS_MAX      256               /* inputs, and outputs, of a model */
 #define BACKEND_TENSOR_BYTES_MAX ((size_t)4 << 30) /* of one tensor */
+#define BACKEND_ELEMENT_ROOM     ((size_t)8 << 20) /* of a string of bytes, such as a JPEG file */
 
 /* The whole shape of one input, by name. */
 struct backend_shape {

@@ -70,14 +70,49 @@ static void needs_a_model(void)
     backend_free(backend);
 }
 
+/* Strings of bytes: set in any order, of any length, in KServe's encoding, within the room. */
+static void strings_of_bytes_change_between_runs(void)
+{
+    const struct tare_option_value values[] = {{"inputs", "jpeg:bytes:-1x1"},
+                                               {"outputs", "y:bytes:-1x1"}};
+    const struct backend_session_options options = {
+        .options = values, .option_count = 2, .batch = 2};
+    static const uint8_t expected[] = {3, 0, 0, 0, 'a', 'b', 'c', 1, 0, 0, 0, 'z'};
+    struct backend_session *session;
+    struct backend *backend;
+    struct tare_tensor *x;
+    size_t size = 9;
+
+    CHECK_OK(backend_acquire("null", &backend, NULL, 0, err));
+    CHECK_OK(backend_session_open(backend, &options, &session, err));
+    x = backend_session_tensor(session, true, 0);
+    CHECK(x->dtype == TARE_BYTES && x->capacity_bytes >= 2 * BACKEND_ELEMENT_ROOM);
+    CHECK(tare_bytes_used(x) == 8 && tare_bytes_at(x, 1, &size) && size == 0);
+    CHECK(tare_bytes_set(x, 1, "z", 1) && tare_bytes_set(x, 0, "abcdef", 6));
+    CHECK(tare_bytes_used(x) == 15 && tare_bytes_set(x, 0, "abc", 3));
+    CHECK(tare_bytes_used(x) == sizeof(expected));
+    CHECK(memcmp(x->data, expected, sizeof(expected)) == 0);
+    CHECK_OK(backend_session_run(session, NULL, NULL, err));
+    CHECK(!tare_bytes_set(x, 2, "q", 1) && !tare_bytes_set(x, -1, "q", 1));
+    CHECK(!tare_bytes_set(x, 0, x->data, x->capacity_bytes));
+    CHECK(memcmp(x->data, expected, sizeof(expected)) == 0);
+    memset(x->data, 0xff, 4); /* a length past the end */
+    CHECK(tare_bytes_used(x) == -1 && !tare_bytes_at(x, 0, &size) && size == 0);
+    CHECK(!tare_bytes_set(x, 0, "q", 1));
+    backend_session_close(session);
+    backend_free(backend);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"finds_open_output_shapes_by_a_run", finds_open_output_shapes_by_a_run},
         {"open_input_needs_a_shape", open_input_needs_a_shape},
         {"needs_a_model", needs_a_model},
+        {"strings_of_bytes_change_between_runs", strings_of_bytes_change_between_runs},
         {0},
     };
 
+    (void)setenv("TARE_PLUGINS", TEST_BIN "/plugins", 0);
     return check_main("session", cases, argc, argv);
 }
