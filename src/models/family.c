@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* The most particular first; generic takes anything. */
-static const struct family *const families[] = {&family_yolov8, &family_generic};
+static const struct family *const families[] = {&family_yolov8, &family_pipeline, &family_generic};
 
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 

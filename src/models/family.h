@@ -69,7 +69,7 @@ struct family {
     /*
      * graph and what it points to must stay as they are until close(). On success the caller passes
      * *state to close(); on error it is NULL. TARE_UNSUPPORTED for a graph that does not match, or
-     * an input that is not in host memory or whose dtype load() can't write (TARE_BYTES).
+     * an input that is not in host memory or whose dtype load() can't write.
      */
     enum tare_status (*open)(const struct family_graph *graph, const struct family_options *options,
                              struct family_state **state, struct tare_err *err);
@@ -101,7 +101,7 @@ struct family {
 /* The family of a graph, or the generic one (shaped random input, no predictions). Never NULL. */
 const struct family *family_find(const struct family_graph *graph);
 
-/* By name ("yolov8", "generic"); NULL if there is none. */
+/* By name ("yolov8", "pipeline", "generic"); NULL if there is none. */
 const struct family *family_by_name(const char *name);
 
 /*
@@ -116,6 +116,6 @@ void family_input_shape(const struct tare_tensor_info *info, int32_t batch, int3
 /* The options with every zero replaced by its default. */
 struct family_options family_defaults(const struct family_options *options);
 
-extern const struct family family_yolov8, family_generic;
+extern const struct family family_yolov8, family_pipeline, family_generic;
 
 #endif

@@ -216,6 +216,55 @@ static void refuses_what_does_not_fit(void)
     model_release(&model);
 }
 
+/* A pipeline behind one graph: a file goes in as it is, rows that say what they are come out. */
+static void reads_a_pipeline(void)
+{
+    const struct family_options options = {.min_score = 0.5F};
+    struct tare_tensor input = {.name = "jpeg", .dtype = TARE_BYTES, .rank = 2, .shape = {2, 1}};
+    struct tare_tensor outputs[2] = {tensor("count", TARE_INT32, 2, (int64_t[]){2, 1}),
+                                     tensor("boxes", TARE_FP32, 3, (int64_t[]){2, 3, 6})};
+    static const float rows[12] = {1, 2, 3, 4, 0.9F, 7, 5, 6, 7, 8, 0.4F, 1};
+    struct family_graph graph = {&input, 1, outputs, 2};
+    int32_t *counts = outputs[0].data;
+    float *values = outputs[1].data;
+    struct family_state *state;
+    const struct box *boxes;
+    size_t count;
+
+    input.capacity_bytes = 24;
+    input.data = calloc(1, input.capacity_bytes);
+    CHECK(family_find(&graph) == &family_pipeline);
+    CHECK_OK(family_pipeline.open(&graph, &options, &state, err));
+    CHECK(family_pipeline.slots(state) == 2);
+    CHECK_OK(family_pipeline.load(state, "xyz", 3, 1, NULL, err));
+    CHECK_OK(family_pipeline.load(state, "ab", 2, 0, NULL, err));
+    CHECK(memcmp(input.data, "\2\0\0\0ab\3\0\0\0xyz", 13) == 0);
+    CHECK(family_pipeline.load(state, "0123456789abcdef", 16, 0, NULL, NULL) == TARE_LIMIT);
+    CHECK(family_pipeline.load(state, "ab", 2, 2, NULL, NULL) == TARE_INVALID);
+    memcpy(values + 18, rows, sizeof(rows));
+    counts[1] = 2;
+    CHECK_OK(family_pipeline.boxes(state, 0, &boxes, &count, NULL, err));
+    CHECK(count == 0);
+    CHECK_OK(family_pipeline.boxes(state, 1, &boxes, &count, NULL, err));
+    CHECK(count == 1 && boxes[0].x1 == 1 && boxes[0].y2 == 4 && boxes[0].class_id == 7);
+    counts[1] = 4;
+    CHECK(family_pipeline.boxes(state, 1, &boxes, &count, NULL, NULL) == TARE_BADDATA);
+    counts[1] = 1;
+    values[18 + 5] = 1e9F;
+    CHECK(family_pipeline.boxes(state, 1, &boxes, &count, NULL, NULL) == TARE_BADDATA);
+    values[18 + 5] = NAN;
+    CHECK(family_pipeline.boxes(state, 1, &boxes, &count, NULL, NULL) == TARE_BADDATA);
+    family_pipeline.close(state);
+    outputs[1].shape[2] = 7;
+    CHECK(family_find(&graph) == &family_generic);
+    CHECK(family_generic.open(&graph, &options, &state, NULL) == TARE_UNSUPPORTED);
+    CHECK(family_pipeline.open(&graph, &options, &state, NULL) == TARE_UNSUPPORTED && !state);
+    family_pipeline.close(NULL);
+    free(input.data);
+    free(outputs[0].data);
+    free(outputs[1].data);
+}
+
 /* Every type: the seed and the slot decide, other slots stay untouched, values are in range. */
 static void makes_random_inputs(void)
 {
@@ -284,6 +333,7 @@ int main(int argc, char **argv)
         {"predicts_from_a_full_head", predicts_from_a_full_head},
         {"predicts_from_a_raw_head", predicts_from_a_raw_head},
         {"refuses_what_does_not_fit", refuses_what_does_not_fit},
+        {"reads_a_pipeline", reads_a_pipeline},
         {"makes_random_inputs", makes_random_inputs},
         {"gives_open_dimensions_a_size", gives_open_dimensions_a_size},
         {"names_coco_classes", names_coco_classes},
