@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -36,8 +35,7 @@ static struct folders *search_folders(void)
 {
     struct folders *folders = calloc(1, sizeof(*folders));
     const char *list = getenv("TARE_PLUGINS");
-    char home[FILE_MAX_PATH], program[FILE_MAX_PATH];
-    ssize_t length;
+    char home[FILE_MAX_PATH], self[FILE_MAX_PATH];
 
     if (!folders)
         return NULL;
@@ -47,11 +45,10 @@ static struct folders *search_folders(void)
         add_folder(folders, list, part);
         list += part + (list[part] == ':');
     }
-    length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (length > 0) {
-        program[length] = '\0';
-        *strrchr(program, '/') = '\0'; /* the link is absolute */
-        add_below(folders, program, "plugins");
+    if (file_self(self, sizeof(self), NULL) == TARE_OK) {
+        *strrchr(self, '/') = '\0'; /* the path is absolute */
+        add_below(folders, self, "plugins");
+        add_below(folders, self, "../../plugins");
     }
     if (file_home(home, sizeof(home), NULL) == TARE_OK) {
         add_below(folders, home, "bin/plugins");

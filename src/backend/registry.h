@@ -4,7 +4,7 @@
  * A name ("onnxruntime") is looked for as NAME.so in these folders, in this order; the first file
  * found is the one:
  *     each folder of $TARE_PLUGINS (separated by ':')
- *     plugins/ beside the running program
+ *     plugins/ beside the running program or, in Triton's backend, beside its folder triton/
  *     bin/plugins and plugins in file_home()
  * Anything with a '/' in it is a path and is taken as it is.
  *

@@ -1,8 +1,10 @@
 #include "base/file.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -382,45 +384,65 @@ void file_free_names(char **names, size_t count)
     free(names);
 }
 
-static bool try_home(char *out, size_t out_bytes, const char *base, const char *relative,
-                     const char *witness)
+enum tare_status file_self(char *out, size_t out_bytes, struct tare_err *err)
 {
+    static const char here = 0; /* an address in the file that is looked for */
+    char path[FILE_MAX_PATH];
+    const char *name = "/proc/self/exe";
+    void *object = NULL;
+    Dl_info info;
+
+    /* The program's own name is whatever it was called by, and is left empty there. */
+    if (dladdr1(&here, &info, &object, RTLD_DL_LINKMAP) != 0 && object &&
+        ((const struct link_map *)object)->l_name[0])
+        name = ((const struct link_map *)object)->l_name;
+    if (!realpath(name, path))
+        return fail_errno(err, "find", name);
+    return snprintf(out, out_bytes, "%s", path) < (int)out_bytes
+               ? TARE_OK
+               : tare_fail(err, TARE_LIMIT, "path of %zu bytes is too long", strlen(path));
+}
+
+static bool try_home(char *out, size_t out_bytes, const char *base, const char *relative)
+{
+    static const char *const witnesses[] = {"python", "studies"};
     char path[FILE_MAX_PATH];
 
     if (file_join(path, sizeof(path), base, relative, NULL) != TARE_OK || !realpath(path, out))
         return false;
-    if (file_join(path, sizeof(path), out, witness, NULL) != TARE_OK)
-        return false;
-    return strlen(out) < out_bytes && file_is_dir(path);
+    for (size_t i = 0; i < sizeof(witnesses) / sizeof(witnesses[0]); i++)
+        if (file_join(path, sizeof(path), out, witnesses[i], NULL) != TARE_OK || !file_is_dir(path))
+            return false;
+    return strlen(out) < out_bytes;
 }
 
 /*
  * The program lies in bin/ of a source tree, in build/NAME/bin/ of one, or in PREFIX/bin beside
- * PREFIX/lib/tare; all three hold a folder python/.
+ * PREFIX/lib/tare; a plugin one folder below, Triton's backend two. All three places hold the
+ * folders python/ and studies/, which no folder between has.
  */
 enum tare_status file_home(char *out, size_t out_bytes, struct tare_err *err)
 {
-    static const char *const places[] = {"..", "../lib/tare", "../..", "../../.."};
+    static const char *const places[] = {"..",       "../lib/tare", "../..",
+                                         "../../..", "../../../..", "../../../../.."};
     const char *given = getenv("TARE_HOME");
-    char program[FILE_MAX_PATH], found[FILE_MAX_PATH];
-    ssize_t length;
+    char self[FILE_MAX_PATH], found[FILE_MAX_PATH];
+    enum tare_status status;
     char *slash;
 
     if (given && *given)
         return file_join(out, out_bytes, given, "", err);
-    length = readlink("/proc/self/exe", program, sizeof(program) - 1);
-    if (length < 0)
-        return fail_errno(err, "read", "/proc/self/exe");
-    program[length] = '\0';
-    slash = strrchr(program, '/');
+    status = file_self(self, sizeof(self), err);
+    if (status != TARE_OK)
+        return status;
+    slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-        if (try_home(found, sizeof(found), program, places[i], "python"))
+        if (try_home(found, sizeof(found), self, places[i]))
             return snprintf(out, out_bytes, "%s", found) < (int)out_bytes
                        ? TARE_OK
                        : tare_fail(err, TARE_LIMIT, "path of %zu bytes is too long", strlen(found));
     return tare_fail(err, TARE_ABSENT,
-                     "cannot find tare's own files near '%s'; set TARE_HOME to their folder",
-                     program);
+                     "cannot find tare's own files near '%s'; set TARE_HOME to their folder", self);
 }

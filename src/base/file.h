@@ -82,8 +82,14 @@ void file_free_names(char **names, size_t count);
 /* SHA-256 of a whole file, as 64 hex digits and a NUL. */
 enum tare_status file_sha256(const char *path, char hex[65], struct tare_err *err);
 
+/*
+ * The file that this code is in, as an absolute path without links: the program, or the shared
+ * object that has the library in it, wherever the program that loaded it lies.
+ */
+enum tare_status file_self(char *out, size_t out_bytes, struct tare_err *err);
+
 /* Folder that this installation's data lies in (plugins, python, studies, data): $TARE_HOME, or
- * found from the running program's place (bin/.., or PREFIX/lib/tare). */
+ * found from file_self() (bin/.., or PREFIX/lib/tare). */
 enum tare_status file_home(char *out, size_t out_bytes, struct tare_err *err);
 
 #endif
