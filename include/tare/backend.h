@@ -42,6 +42,7 @@ enum tare_capability {
     TARE_CAP_PYTHON = 1 << 4,   /* runs a Python interpreter: start-up takes seconds */
     TARE_CAP_NO_MODEL = 1 << 5, /* needs no model file; describe() answers from options */
     TARE_CAP_CONVERTS = 1 << 6, /* executes another floating-point precision than the model's */
+    TARE_CAP_BORROWS = 1 << 7,  /* binds memory that is only lent, see bind */
 };
 
 enum tare_option_kind {
@@ -174,15 +175,16 @@ struct tare_backend {
     /*
      * Required. Binds all inputs and all outputs, in describe()'s order, once before the first run
      * and again whenever an address or a shape changes. The structs are copied by the plugin except
-     * for their data, which stays the caller's and must stay valid until the next bind or close. A
-     * plugin writes outputs in place; where an output's actual shape differs from what was bound
-     * (dynamic dimensions) it is read with bound_shape(). An output whose data is NULL has a shape
-     * that nobody knows yet: the runtime places it where it likes, and after one run bound_shape()
-     * says what to bind. The elements of a TARE_BYTES tensor (tensor.h) may have other lengths in
-     * every run: a plugin reads tare_bytes_used() of an input in run(), and writes an output within
-     * its capacity_bytes or fails with TARE_LIMIT. Fails with TARE_INVALID if a shape, dtype or
-     * capacity does not fit, TARE_UNSUPPORTED for a memory kind it can't use and for an unknown
-     * shape without bound_shape.
+     * for their data, which stays the caller's and must stay valid until the next bind or close;
+     * with TARE_CAP_BORROWS host memory need only be aligned to its element's size, and there
+     * during a run: it is what a server lends for one request. A plugin writes outputs in place;
+     * where an output's actual shape differs from what was bound (dynamic dimensions) it is read
+     * with bound_shape(). An output whose data is NULL has a shape that nobody knows yet: the
+     * runtime places it where it likes, and after one run bound_shape() says what to bind. The
+     * elements of a TARE_BYTES tensor (tensor.h) may have other lengths in every run: a plugin
+     * reads tare_bytes_used() of an input in run(), and writes an output within its capacity_bytes
+     * or fails with TARE_LIMIT. Fails with TARE_INVALID if a shape, dtype or capacity does not fit,
+     * TARE_UNSUPPORTED for a memory kind it can't use and for an unknown shape without bound_shape.
      */
     enum tare_status (*bind)(struct tare_session *session, const struct tare_tensor *inputs,
                              size_t input_count, const struct tare_tensor *outputs,

@@ -63,7 +63,7 @@ struct tare_tensor {
     int32_t device_id; /* for TARE_MEM_DEVICE and TARE_MEM_PINNED, else 0 */
     int32_t rank;
     int64_t shape[TARE_MAX_RANK];
-    void *data;            /* aligned to 64 bytes */
+    void *data;            /* aligned to 64 bytes, or as TARE_CAP_BORROWS allows */
     size_t capacity_bytes; /* room at data; at least the product of shape times the element size,
                               which for TARE_BYTES is the 4 bytes of its length */
 };

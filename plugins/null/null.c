@@ -335,7 +335,7 @@ const struct tare_backend *tare_backend_entry(void)
         .abi_major = TARE_BACKEND_ABI_MAJOR,
         .abi_minor = TARE_BACKEND_ABI_MINOR,
         .struct_size = sizeof(struct tare_backend),
-        .capabilities = TARE_CAP_TIMING | TARE_CAP_NO_MODEL,
+        .capabilities = TARE_CAP_TIMING | TARE_CAP_NO_MODEL | TARE_CAP_BORROWS,
         .name = "null",
         .summary = "does no work: shows what the harness costs, and misbehaves on request",
         .options = options,

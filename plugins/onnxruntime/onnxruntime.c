@@ -25,7 +25,7 @@ const struct tare_backend *tare_backend_entry(void)
         .abi_major = TARE_BACKEND_ABI_MAJOR,
         .abi_minor = TARE_BACKEND_ABI_MINOR,
         .struct_size = sizeof(struct tare_backend),
-        .capabilities = TARE_CAP_PROFILE,
+        .capabilities = TARE_CAP_PROFILE | TARE_CAP_BORROWS,
         .name = "onnxruntime",
         .summary = "ONNX Runtime through its C API, on the CPU",
         .options = ort_options,

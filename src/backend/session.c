@@ -380,6 +380,41 @@ int backend_session_find(const struct backend_session *session, bool inputs, con
     return -1;
 }
 
+static enum tare_status check_bound(const struct side *side, const struct tare_tensor *tensors,
+                                    struct tare_err *err)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        const struct tare_tensor *tensor = &tensors[i];
+        int64_t count = tare_shape_count(tensor->rank, tensor->shape);
+        size_t each = tensor->dtype == TARE_BYTES ? 4 : tare_dtype_bytes(tensor->dtype), bytes;
+
+        if (strcmp(tensor->name, side->infos[i].name) != 0 ||
+            tensor->dtype != side->infos[i].dtype || !tensor->data)
+            return tare_fail(err, TARE_INVALID, "bound is '%s' of %s, need '%s' of %s",
+                             tensor->name, tare_dtype_name(tensor->dtype), side->infos[i].name,
+                             tare_dtype_name(side->infos[i].dtype));
+        if (count < 0 || __builtin_mul_overflow((size_t)count, each, &bytes) ||
+            bytes > tensor->capacity_bytes)
+            return tare_fail(err, TARE_INVALID, "'%s' is bound to %zu bytes, too few for its shape",
+                             tensor->name, tensor->capacity_bytes);
+    }
+    return TARE_OK;
+}
+
+enum tare_status backend_session_bind(struct backend_session *session,
+                                      const struct tare_tensor *inputs,
+                                      const struct tare_tensor *outputs, struct tare_err *err)
+{
+    enum tare_status status = check_bound(&session->inputs, inputs, err);
+
+    if (status == TARE_OK)
+        status = check_bound(&session->outputs, outputs, err);
+    if (status == TARE_OK)
+        status = session->slots->bind(session->plugin, inputs, session->inputs.count, outputs,
+                                      session->outputs.count, err);
+    return status;
+}
+
 enum tare_status backend_session_run(struct backend_session *session,
                                      const struct tare_request *request, struct tare_timing *timing,
                                      struct tare_err *err)

@@ -85,6 +85,19 @@ struct tare_tensor *backend_session_tensor(struct backend_session *session, bool
 /* The index of the input or output of that name; -1 if there is none. */
 int backend_session_find(const struct backend_session *session, bool inputs, const char *name);
 
+/*
+ * Binds other tensors for the runs to come, such as a part of the batch, or memory of the caller's:
+ * all inputs and all outputs in their order, each with the name and dtype of
+ * backend_session_tensor()'s, which stay as they are and may be bound again (an array of copies of
+ * them does). Memory of the caller's must stay valid until the next bind or close. An output that
+ * the model leaves open may come out in another shape, see backend_session_output_shape().
+ * TARE_INVALID if a tensor is not of its name and dtype or has less room than its shape needs;
+ * otherwise the plugin's error, after which nothing is bound.
+ */
+enum tare_status backend_session_bind(struct backend_session *session,
+                                      const struct tare_tensor *inputs, // (count of inputs)
+                                      const struct tare_tensor *outputs, struct tare_err *err);
+
 /* One inference; request and timing may be NULL. Allocates, locks and logs nothing itself. */
 enum tare_status backend_session_run(struct backend_session *session,
                                      const struct tare_request *request, struct tare_timing *timing,
