@@ -33,10 +33,11 @@ FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 LIB_OBJECTS := $(LIBRARY:%.c=$(BUILD)/obj/%.o) $(PROTO_C:.c=.o)
 CMD_OBJECTS := $(COMMANDS:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/src/main.o
+TRITON_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard triton/*.c))
 LIB := $(BUILD)/libtare.a
 
 .PHONY: all
-all: $(BIN)/tare plugins
+all: $(BIN)/tare plugins triton
 
 # --- what was built with which flags, from which files -------------------------------------------
 
@@ -49,7 +50,7 @@ endef
 
 .PHONY: FORCE
 $(eval $(call remember,$(BUILD)/flags,$(CC) $(CFLAGS) $(TARE_CFLAGS) $(LDFLAGS)))
-$(eval $(call remember,$(BUILD)/objects,$(LIB_OBJECTS) $(CMD_OBJECTS)))
+$(eval $(call remember,$(BUILD)/objects,$(LIB_OBJECTS) $(CMD_OBJECTS) $(TRITON_OBJECTS)))
 
 # One clear message instead of a compiler's page of them
 $(BUILD)/tools: tools/debian.txt
@@ -97,6 +98,19 @@ $(BIN)/plugins/$(1).so: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard plugins/$(1)/
 		-ldl -lm $(LIBS_$(1)) -o $$@
 endef
 $(foreach p,$(PLUGINS),$(eval $(call plugin_rule,$(p))))
+
+# --- Triton's backend: tritonserver --backend-directory=bin/triton finds it ----------------------
+
+TRITON := $(BIN)/triton/tare/libtriton_tare.so
+
+.PHONY: triton
+triton: $(TRITON)
+
+# Triton's own functions come from the process that loads it.
+$(TRITON): $(TRITON_OBJECTS) $(LIB) $(BUILD)/objects
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -shared -Wl,--exclude-libs,ALL -Wl,--as-needed -pthread \
+		$(LDFLAGS) $(TRITON_OBJECTS) $(LIB) $(LDLIBS) -o $@
 
 # --- tests ---------------------------------------------------------------------------------------
 

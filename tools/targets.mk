@@ -111,9 +111,10 @@ HOME_DIR := $(DESTDIR)$(PREFIX)/lib/tare
 .PHONY: install
 install: all
 	$(INSTALL) -d '$(DESTDIR)$(PREFIX)/bin' '$(HOME_DIR)/plugins' '$(HOME_DIR)/python' \
-		'$(HOME_DIR)/studies'
+		'$(HOME_DIR)/studies' '$(HOME_DIR)/triton/tare'
 	$(INSTALL) -m 755 $(BIN)/tare '$(DESTDIR)$(PREFIX)/bin/tare'
 	$(INSTALL) -m 755 $(PLUGINS:%=$(BIN)/plugins/%.so) '$(HOME_DIR)/plugins'
+	$(INSTALL) -m 755 $(TRITON) '$(HOME_DIR)/triton/tare'
 	$(INSTALL) -m 644 $(wildcard python/*.py) '$(HOME_DIR)/python'
 	$(INSTALL) -m 644 $(wildcard studies/*.json) '$(HOME_DIR)/studies'
 
