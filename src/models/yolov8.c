@@ -1,35 +1,16 @@
 /*
- * yolov8.c - the YOLOv8 detection family: one square picture input (N, 3, S, S), and either the raw
- * head, six outputs named box8 cls8 box16 cls16 box32 cls32, or the full head (N, 4 + C, A), both
- * as vision/boxes.h describes them. FP32 or FP16.
+ * yolov8.c - the YOLOv8 detection family, of graphs as yolov8_head.h describes them.
  */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "models/family.h"
-#include "vision/half.h"
+#include "models/yolov8_head.h"
 #include "vision/jpeg.h"
 #include "vision/letterbox.h"
 
-#define RAW_OUTPUTS          (2 * (size_t)BOXES_LEVELS)
-#define BOX_ROWS             4                /* of the full head, before the scores */
-#define RAW_ROWS             (4 * BOXES_BINS) /* of a raw box output */
-#define CELLS_PER_32_SQUARED (16 + 4 + 1)
-
-/* How a graph's tensors serve. */
-struct layout {
-    bool raw;
-    int32_t slots, size, classes;
-    size_t output_count;
-    size_t outputs[RAW_OUTPUTS]; /* box8 cls8 box16 cls16 box32 cls32, or the one full head */
-    size_t counts[RAW_OUTPUTS];  /* elements of one slot */
-};
-
 struct family_state {
     const struct family_graph *graph;
-    struct layout layout;
+    struct yolov8_layout layout;
     struct jpeg_decoder *decoder;
     struct letterbox *letterbox;
     struct boxes *boxes;
@@ -37,107 +18,11 @@ struct family_state {
     float *widened;             // one slot of all outputs, if they are FP16
 };
 
-/* --- matching -----------------------------------------------------------------------------------
- */
-
-static bool is_float(const struct tare_tensor *tensor)
-{
-    return tensor->dtype == TARE_FP32 || tensor->dtype == TARE_FP16;
-}
-
-static bool match_input(const struct family_graph *graph, struct layout *layout)
-{
-    const struct tare_tensor *input = graph->inputs;
-
-    if (graph->input_count != 1 || !is_float(input) || input->rank != 4)
-        return false;
-    if (input->shape[0] < 1 || input->shape[0] > INT32_MAX || input->shape[1] != 3 ||
-        input->shape[2] != input->shape[3])
-        return false;
-    if (input->shape[2] < 32 || input->shape[2] > BOXES_MAX_SIZE || input->shape[2] % 32 != 0)
-        return false;
-    layout->slots = (int32_t)input->shape[0];
-    layout->size = (int32_t)input->shape[2];
-    return true;
-}
-
-static bool match_classes(struct layout *layout, int64_t classes)
-{
-    if (classes < 1 || classes > BOXES_MAX_CLASSES)
-        return false;
-    if (layout->classes == 0)
-        layout->classes = (int32_t)classes;
-    return layout->classes == classes;
-}
-
-/* The output of that name; output_count if there is none. */
-static size_t find_output(const struct family_graph *graph, const char *name)
-{
-    size_t i = 0;
-
-    while (i < graph->output_count && strcmp(graph->outputs[i].name, name) != 0)
-        i++;
-    return i;
-}
-
-/* Finds the output and checks its shape. place counts box8, cls8, box16 ... */
-static bool match_raw_output(const struct family_graph *graph, struct layout *layout, size_t place)
-{
-    int stride = 8 << place / 2;
-    int64_t side = layout->size / stride;
-    bool box = place % 2 == 0;
-    const struct tare_tensor *output;
-    char name[16];
-
-    (void)snprintf(name, sizeof(name), "%s%d", box ? "box" : "cls", stride);
-    layout->outputs[place] = find_output(graph, name);
-    if (layout->outputs[place] == graph->output_count)
-        return false;
-    output = &graph->outputs[layout->outputs[place]];
-    if (!is_float(output) || output->dtype != graph->outputs[0].dtype || output->rank != 4 ||
-        output->shape[0] != layout->slots || output->shape[2] != side || output->shape[3] != side)
-        return false;
-    if (box ? output->shape[1] != RAW_ROWS : !match_classes(layout, output->shape[1]))
-        return false;
-    layout->counts[place] = (size_t)(output->shape[1] * side * side);
-    return true;
-}
-
-static bool match_full(const struct family_graph *graph, struct layout *layout)
-{
-    const struct tare_tensor *output = graph->outputs;
-    int64_t blocks = layout->size / 32, anchors = CELLS_PER_32_SQUARED * blocks * blocks;
-
-    if (!is_float(output) || output->rank != 3 || output->shape[0] != layout->slots ||
-        output->shape[2] != anchors || output->shape[1] <= BOX_ROWS ||
-        !match_classes(layout, output->shape[1] - BOX_ROWS))
-        return false;
-    layout->counts[0] = (size_t)(output->shape[1] * anchors);
-    return true;
-}
-
-static bool match(const struct family_graph *graph, struct layout *layout)
-{
-    memset(layout, 0, sizeof(*layout));
-    layout->output_count = graph->output_count;
-    if (!match_input(graph, layout))
-        return false;
-    if (graph->output_count == 1)
-        return match_full(graph, layout);
-    layout->raw = true;
-    if (graph->output_count != RAW_OUTPUTS)
-        return false;
-    for (size_t place = 0; place < RAW_OUTPUTS; place++)
-        if (!match_raw_output(graph, layout, place))
-            return false;
-    return true;
-}
-
 static bool yolov8_matches(const struct family_graph *graph)
 {
-    struct layout layout;
+    struct yolov8_layout layout;
 
-    return match(graph, &layout);
+    return yolov8_match(graph, &layout);
 }
 
 /* --- open and close -----------------------------------------------------------------------------
@@ -157,16 +42,13 @@ static enum tare_status check_memory(const struct tare_tensor *tensor, const cha
     return TARE_OK;
 }
 
-static enum tare_status check_graph(const struct family_graph *graph, struct layout *layout,
+static enum tare_status check_graph(const struct family_graph *graph, struct yolov8_layout *layout,
                                     struct tare_err *err)
 {
-    enum tare_status status;
+    enum tare_status status = yolov8_must_match(graph, layout, err);
 
-    if (!match(graph, layout))
-        return tare_fail(err, TARE_UNSUPPORTED,
-                         "the model is not a YOLOv8 detector: need one input (N, 3, S, S) and "
-                         "outputs box8 cls8 box16 cls16 box32 cls32, or one output (N, 4 + C, A)");
-    status = check_memory(graph->inputs, "input", err);
+    if (status == TARE_OK)
+        status = check_memory(graph->inputs, "input", err);
     for (size_t i = 0; i < graph->output_count && status == TARE_OK; i++)
         status = check_memory(&graph->outputs[i], "output", err);
     return status;
@@ -186,12 +68,9 @@ static void yolov8_close(struct family_state *state)
 
 static enum tare_status make_scratch(struct family_state *state, struct tare_err *err)
 {
-    const struct layout *layout = &state->layout;
-    size_t elements = 0;
+    size_t elements = yolov8_slot_count(&state->layout);
 
-    state->frames = calloc((size_t)layout->slots, sizeof(*state->frames));
-    for (size_t i = 0; i < layout->output_count; i++)
-        elements += layout->counts[i];
+    state->frames = calloc((size_t)state->layout.slots, sizeof(*state->frames));
     if (state->graph->outputs[0].dtype == TARE_FP16)
         state->widened = malloc(elements * sizeof(*state->widened));
     if (!state->frames || (state->graph->outputs[0].dtype == TARE_FP16 && !state->widened))
@@ -270,60 +149,18 @@ static enum tare_status yolov8_load(struct family_state *state, const void *jpeg
     return status;
 }
 
-/* One slot of each output as floats, widened if need be. */
-static void slot_outputs(const struct family_state *state, int32_t slot,
-                         const float *outputs[RAW_OUTPUTS])
-{
-    const struct layout *layout = &state->layout;
-    float *widened = state->widened;
-
-    for (size_t i = 0; i < layout->output_count; i++) {
-        const struct tare_tensor *output = &state->graph->outputs[layout->outputs[i]];
-        size_t first = (size_t)slot * layout->counts[i];
-
-        if (widened) {
-            half_to_floats((const uint16_t *)output->data + first, layout->counts[i], widened);
-            outputs[i] = widened;
-            widened += layout->counts[i];
-        } else {
-            outputs[i] = (const float *)output->data + first;
-        }
-    }
-}
-
-static enum tare_status decode(struct family_state *state, int32_t slot, const struct box **boxes,
-                               size_t *count, struct tare_err *err)
-{
-    const struct layout *layout = &state->layout;
-    const struct boxes_frame *frame = &state->frames[slot];
-    const float *outputs[RAW_OUTPUTS];
-    struct boxes_raw raw = {.classes = layout->classes, .size = layout->size};
-    struct boxes_full full = {.classes = layout->classes};
-
-    slot_outputs(state, slot, outputs);
-    if (!layout->raw) {
-        full.data = outputs[0];
-        full.anchors = (int32_t)(layout->counts[0] / (size_t)(BOX_ROWS + layout->classes));
-        return boxes_from_full(state->boxes, &full, frame, boxes, count, err);
-    }
-    for (size_t l = 0; l < BOXES_LEVELS; l++) {
-        raw.box[l] = outputs[2 * l];
-        raw.cls[l] = outputs[2 * l + 1];
-    }
-    return boxes_from_raw(state->boxes, &raw, frame, boxes, count, err);
-}
-
 static enum tare_status yolov8_boxes(struct family_state *state, int32_t slot,
                                      const struct box **boxes, size_t *count,
                                      struct family_stages *stages, struct tare_err *err)
 {
     int64_t start_ns = clock_now_ns();
+    const struct yolov8_slot head = {&state->layout, state->graph->outputs, slot, state->widened};
     enum tare_status status;
 
     *count = 0;
     status = check_slot(state, slot, err);
     if (status == TARE_OK)
-        status = decode(state, slot, boxes, count, err);
+        status = yolov8_slot_boxes(&head, &state->frames[slot], state->boxes, boxes, count, err);
     if (stages)
         stages->boxes_ns = clock_now_ns() - start_ns;
     return status;
