@@ -262,13 +262,6 @@ static enum tare_status check_rows(const struct model_state *state, struct tare_
 /* --- a batch ------------------------------------------------------------------------------------
  */
 
-static void fail_all(struct triton_batch *batch, const struct tare_err *err)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        if (triton_item_lives(&batch->items[i]))
-            batch->items[i].err = *err;
-}
-
 /* Checks the requests and makes room for them; returns the one that is alone, if one is. */
 static struct triton_item *admit(struct model_state *state, const struct triton_settings *settings,
                                  struct triton_batch *batch, struct tare_err *err)
@@ -305,7 +298,7 @@ static void model_execute(struct triton_instance *instance, struct triton_batch 
 
     memset(state->places, 0, session->outputs.there.count * sizeof(*state->places));
     if (err.status != TARE_OK) {
-        fail_all(batch, &err);
+        triton_fail_all(batch, &err);
         return;
     }
     rows = put_inputs(state, batch, alone != NULL);
@@ -322,7 +315,7 @@ static void model_execute(struct triton_instance *instance, struct triton_batch 
         (void)check_rows(state, &err);
     batch->compute_end_ns = clock_now_ns();
     if (err.status != TARE_OK)
-        fail_all(batch, &err);
+        triton_fail_all(batch, &err);
     for (size_t i = 0; i < batch->count; i++)
         for (size_t k = 0; k < session->outputs.there.count; k++)
             if (triton_item_lives(&batch->items[i]))

@@ -8,6 +8,7 @@
 #include "backend/registry.h"
 #include "triton_error.h"
 #include "triton_model.h"
+#include "triton_pool.h"
 
 struct TRITONSERVER_Error *TRITONBACKEND_Initialize(struct TRITONBACKEND_Backend *backend)
 {
@@ -35,12 +36,15 @@ TRITONBACKEND_GetBackendAttribute(struct TRITONBACKEND_Backend *backend,
 /* --- models -------------------------------------------------------------------------------------
  */
 
-static const struct triton_role_table *const roles[] = {&triton_role_model};
+/* In the order of enum triton_role. */
+static const struct triton_role_table *const roles[] = {&triton_role_model, &triton_role_preprocess,
+                                                        &triton_role_boxes, &triton_role_pipeline};
 
 static void free_model(struct triton_model *model)
 {
     if (!model)
         return;
+    triton_pool_free(model->pool);
     backend_free(model->backend);
     triton_settings_release(&model->settings);
     free(model);
@@ -85,6 +89,17 @@ static enum tare_status find_file(struct triton_model *model, struct TRITONBACKE
                            model->settings.model_file);
 }
 
+static enum tare_status check_signature(struct triton_model *model, struct tare_err *err)
+{
+    struct triton_signature *signature = &model->signature;
+    const struct triton_tensors inputs = {signature->inputs, signature->input_count};
+    const struct triton_tensors outputs = {signature->outputs, signature->output_count};
+    enum tare_status status = triton_settings_check(&model->settings, true, &inputs, err);
+
+    return status == TARE_OK ? triton_settings_check(&model->settings, false, &outputs, err)
+                             : status;
+}
+
 static enum tare_status load_model(struct triton_model *model, struct TRITONBACKEND_Model *self,
                                    struct tare_err *err)
 {
@@ -99,8 +114,14 @@ static enum tare_status load_model(struct triton_model *model, struct TRITONBACK
     if (model->settings.max_batch == 0)
         return tare_fail(err, TARE_INVALID, "max_batch_size is 0, need 1 to %d", TRITON_MAX_BATCH);
     model->role = roles[model->settings.role];
-    if (model->role->runs_model)
+    if (model->role->describe)
+        status = model->role->describe(&model->settings, &model->signature, err);
+    if (status == TARE_OK && model->role->describe)
+        status = check_signature(model, err);
+    if (status == TARE_OK && model->role->runs_model)
         status = backend_acquire(model->settings.plugin, &model->backend, NULL, 0, err);
+    if (status == TARE_OK && model->role->pools)
+        status = triton_pool_new(model->settings.pool_threads, &model->pool, err);
     return status;
 }
 

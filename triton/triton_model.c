@@ -17,3 +17,10 @@ struct backend_session_options triton_session_options(const struct triton_instan
         .size = settings->size,
     };
 }
+
+void triton_fail_all(struct triton_batch *batch, const struct tare_err *err)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (triton_item_lives(&batch->items[i]))
+            batch->items[i].err = *err;
+}

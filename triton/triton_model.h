@@ -12,14 +12,27 @@
 #include "triton_batch.h"
 #include "triton_settings.h"
 
+#define TRITON_ROLE_TENSORS 8
+
 struct triton_instance;
+
+/* The tensors of a role that knows them by itself, without the batch dimension. */
+struct triton_signature {
+    struct tare_tensor_info inputs[TRITON_ROLE_TENSORS], outputs[TRITON_ROLE_TENSORS];
+    size_t input_count, output_count;
+};
 
 /* What a role does. */
 struct triton_role_table {
     bool runs_model; /* needs a plugin */
+    bool pools;      /* needs a pool */
 
-    /* Opens the instance's state, and checks the tensors that the config declares against those
-     * that there are. close() in any case. */
+    /* Fills in the signature. NULL: the tensors are the model's, and open() checks those that the
+     * config declares. */
+    enum tare_status (*describe)(const struct triton_settings *settings,
+                                 struct triton_signature *signature, struct tare_err *err);
+
+    /* Opens the instance's state. close() in any case. */
     enum tare_status (*open)(struct triton_instance *instance, struct tare_err *err);
     void (*close)(struct triton_instance *instance); /* may find state NULL */
 
@@ -32,7 +45,9 @@ struct triton_model {
     const struct triton_role_table *role;
     const char *name; /* Triton's */
     char path[FILE_MAX_PATH];
-    struct backend *backend; /* NULL for a role without a plugin */
+    struct backend *backend;           /* NULL for a role without a plugin */
+    struct triton_pool *pool;          /* NULL for a role without a pool */
+    struct triton_signature signature; /* empty where the tensors are the model's */
 };
 
 struct triton_instance {
@@ -47,6 +62,10 @@ struct triton_instance {
 /* What to open a session with for an instance of this model. Belongs to the model. */
 struct backend_session_options triton_session_options(const struct triton_instance *instance);
 
-extern const struct triton_role_table triton_role_model;
+/* The living items of a batch fail, with one error. */
+void triton_fail_all(struct triton_batch *batch, const struct tare_err *err);
+
+extern const struct triton_role_table triton_role_model, triton_role_preprocess, triton_role_boxes,
+    triton_role_pipeline;
 
 #endif
