@@ -282,10 +282,7 @@ static struct triton_item *admit(struct model_state *state, const struct triton_
         }
     }
     triton_session_rows(session, triton_batch_count(batch, settings->max_batch));
-    for (size_t i = 0; i < session->inputs.there.count; i++)
-        if (triton_session_fit(session, i, err) != TARE_OK)
-            return NULL;
-    return living == 1 ? alone : NULL;
+    return triton_session_fit(session, err) == TARE_OK && living == 1 ? alone : NULL;
 }
 
 static void model_execute(struct triton_instance *instance, struct triton_batch *batch)

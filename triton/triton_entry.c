@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/registry.h"
+#include "triton_complete.h"
 #include "triton_error.h"
 #include "triton_model.h"
 #include "triton_pool.h"
@@ -100,26 +101,48 @@ static enum tare_status check_signature(struct triton_model *model, struct tare_
                              : status;
 }
 
+/* The tensors of the role, and the plugin. */
+static enum tare_status take_role(struct triton_model *model, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    model->role = roles[model->settings.role];
+    if (model->role->describe)
+        status = model->role->describe(&model->settings, &model->signature, err);
+    if (status == TARE_OK && model->role->runs_model)
+        status = backend_acquire(model->settings.plugin, &model->backend, NULL, 0, err);
+    return status;
+}
+
+static enum tare_status reread_config(struct triton_model *model, struct TRITONBACKEND_Model *self,
+                                      struct tare_err *err)
+{
+    triton_settings_release(&model->settings);
+    return read_config(model, self, err);
+}
+
 static enum tare_status load_model(struct triton_model *model, struct TRITONBACKEND_Model *self,
                                    struct tare_err *err)
 {
     enum tare_status status = triton_check(TRITONBACKEND_ModelName(self, &model->name), err);
+    bool completed = false;
 
     if (status == TARE_OK)
         status = read_config(model, self, err);
     if (status == TARE_OK)
         status = find_file(model, self, err);
+    if (status == TARE_OK)
+        status = take_role(model, err);
+    if (status == TARE_OK)
+        status = triton_complete(model, self, &completed, err);
+    if (status == TARE_OK && completed)
+        status = reread_config(model, self, err);
     if (status != TARE_OK)
         return status;
     if (model->settings.max_batch == 0)
         return tare_fail(err, TARE_INVALID, "max_batch_size is 0, need 1 to %d", TRITON_MAX_BATCH);
-    model->role = roles[model->settings.role];
     if (model->role->describe)
-        status = model->role->describe(&model->settings, &model->signature, err);
-    if (status == TARE_OK && model->role->describe)
         status = check_signature(model, err);
-    if (status == TARE_OK && model->role->runs_model)
-        status = backend_acquire(model->settings.plugin, &model->backend, NULL, 0, err);
     if (status == TARE_OK && model->role->pools)
         status = triton_pool_new(model->settings.pool_threads, &model->pool, err);
     return status;

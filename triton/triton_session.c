@@ -175,14 +175,22 @@ static size_t needed_bytes(const struct tare_tensor *tensor)
     return count < 0 || __builtin_mul_overflow((size_t)count, each, &bytes) ? SIZE_MAX : bytes;
 }
 
-enum tare_status triton_session_fit(struct triton_session *session, size_t index,
-                                    struct tare_err *err)
+static enum tare_status fit_side(struct triton_session *session, struct triton_side *side,
+                                 struct tare_err *err)
 {
-    size_t bytes = needed_bytes(&session->inputs.next[index]);
+    enum tare_status status = TARE_OK;
 
-    if (bytes <= session->inputs.next[index].capacity_bytes)
-        return TARE_OK;
-    return grow(session, &session->inputs, index, bytes, err);
+    for (size_t i = 0; i < side->there.count && status == TARE_OK; i++)
+        if (needed_bytes(&side->next[i]) > side->next[i].capacity_bytes)
+            status = grow(session, side, i, needed_bytes(&side->next[i]), err);
+    return status;
+}
+
+enum tare_status triton_session_fit(struct triton_session *session, struct tare_err *err)
+{
+    enum tare_status status = fit_side(session, &session->inputs, err);
+
+    return status == TARE_OK ? fit_side(session, &session->outputs, err) : status;
 }
 
 static bool side_changed(const struct triton_side *side)
@@ -212,19 +220,64 @@ enum tare_status triton_session_bind(struct triton_session *session, struct tare
     return status;
 }
 
-enum tare_status triton_session_run(struct triton_session *session, struct tare_err *err)
+/* Reads the shapes that open outputs had in the last run. */
+static enum tare_status read_shapes(struct triton_session *session, struct tare_err *err)
 {
-    enum tare_status status = backend_session_run(session->session, NULL, NULL, err);
+    enum tare_status status = TARE_OK;
 
     for (size_t i = 0; i < session->outputs.there.count && status == TARE_OK; i++) {
-        struct tare_tensor *next = &session->outputs.next[i];
+        struct tare_tensor *next = &session->outputs.next[i], *own = &session->outputs.own[i];
 
         if (!triton_session_is_open(session, i))
             continue;
         status = backend_session_output_shape(session->session, i, &next->rank, next->shape, err);
-        if (status == TARE_OK && needed_bytes(next) > next->capacity_bytes)
-            status = tare_fail(err, TARE_LIMIT, "output '%s' has %zu bytes, there is room for %zu",
-                               next->name, needed_bytes(next), next->capacity_bytes);
+        if (status == TARE_OK && next->rank != own->rank)
+            status = tare_fail(err, TARE_FAILED, "output '%s' came out with rank %d, need %d",
+                               own->name, next->rank, own->rank);
+        if (status == TARE_OK)
+            memcpy(own->shape + 1, next->shape + 1, (size_t)(own->rank - 1) * sizeof(*own->shape));
     }
     return status;
+}
+
+/* A run for the shapes alone, whose open outputs the runtime places, then one with room for them.
+ */
+static enum tare_status run_larger(struct triton_session *session, struct tare_err *err)
+{
+    struct triton_side *outputs = &session->outputs;
+    enum tare_status status;
+
+    for (size_t i = 0; i < outputs->there.count; i++)
+        if (triton_session_is_open(session, i))
+            outputs->next[i].data = NULL;
+    status = triton_session_bind(session, err);
+    if (status == TARE_OK)
+        status = backend_session_run(session->session, NULL, NULL, err);
+    if (status == TARE_OK)
+        status = read_shapes(session, err);
+    for (size_t i = 0; i < outputs->there.count; i++)
+        if (triton_session_is_open(session, i))
+            outputs->next[i].data = outputs->own[i].data;
+    if (status == TARE_OK)
+        status = fit_side(session, outputs, err);
+    if (status == TARE_OK)
+        status = triton_session_bind(session, err);
+    return status == TARE_OK ? backend_session_run(session->session, NULL, NULL, err) : status;
+}
+
+enum tare_status triton_session_run(struct triton_session *session, struct tare_err *err)
+{
+    struct tare_err reason = TARE_ERR_INIT;
+    enum tare_status status = backend_session_run(session->session, NULL, NULL, &reason);
+    bool open = false;
+
+    for (size_t i = 0; i < session->outputs.there.count; i++)
+        open = open || triton_session_is_open(session, i);
+    if (status == TARE_LIMIT && open)
+        status = run_larger(session, err);
+    else if (status != TARE_OK)
+        status = tare_fail(err, status, "%s", reason.text);
+    if (status == TARE_OK && open)
+        status = read_shapes(session, err);
+    return status == TARE_OK && open ? fit_side(session, &session->outputs, err) : status;
 }

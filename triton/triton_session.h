@@ -53,17 +53,20 @@ void triton_session_prepare(struct triton_session *session);
 /* Rows of the next run; all tensors have them, or the model's fixed batch. */
 void triton_session_rows(struct triton_session *session, int32_t rows);
 
-/* Makes the memory at inputs.next[index] large enough for its shape. TARE_LIMIT, TARE_NOMEM. */
-enum tare_status triton_session_fit(struct triton_session *session, size_t index,
-                                    struct tare_err *err);
+/* Makes the session's own memory large enough for the shapes of inputs.next and outputs.next.
+ * TARE_LIMIT, TARE_NOMEM. */
+enum tare_status triton_session_fit(struct triton_session *session, struct tare_err *err);
 
-/* Whether an output may come out in another shape than inputs.next and outputs.next say. */
+/* Whether an output may come out in another shape than outputs.next says. */
 bool triton_session_is_open(const struct triton_session *session, size_t output);
 
 /* Binds what has changed. */
 enum tare_status triton_session_bind(struct triton_session *session, struct tare_err *err);
 
-/* Runs what was bound. Afterwards outputs.next has the actual shapes of open outputs. */
+/*
+ * Runs what was bound. Afterwards outputs.next has the actual shapes of open outputs, and the next
+ * run expects them; memory for one that has outgrown its own is found by running again.
+ */
 enum tare_status triton_session_run(struct triton_session *session, struct tare_err *err);
 
 #endif

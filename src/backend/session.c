@@ -380,21 +380,24 @@ int backend_session_find(const struct backend_session *session, bool inputs, con
     return -1;
 }
 
+/* An output of an open shape may have no memory yet. */
 static enum tare_status check_bound(const struct side *side, const struct tare_tensor *tensors,
-                                    struct tare_err *err)
+                                    bool may_lack, struct tare_err *err)
 {
     for (size_t i = 0; i < side->count; i++) {
         const struct tare_tensor *tensor = &tensors[i];
         int64_t count = tare_shape_count(tensor->rank, tensor->shape);
         size_t each = tensor->dtype == TARE_BYTES ? 4 : tare_dtype_bytes(tensor->dtype), bytes;
 
+        bool lacks = may_lack && !tensor->data && is_open(&side->infos[i]);
+
         if (strcmp(tensor->name, side->infos[i].name) != 0 ||
-            tensor->dtype != side->infos[i].dtype || !tensor->data)
+            tensor->dtype != side->infos[i].dtype || (!tensor->data && !lacks))
             return tare_fail(err, TARE_INVALID, "bound is '%s' of %s, need '%s' of %s",
                              tensor->name, tare_dtype_name(tensor->dtype), side->infos[i].name,
                              tare_dtype_name(side->infos[i].dtype));
-        if (count < 0 || __builtin_mul_overflow((size_t)count, each, &bytes) ||
-            bytes > tensor->capacity_bytes)
+        if (!lacks && (count < 0 || __builtin_mul_overflow((size_t)count, each, &bytes) ||
+                       bytes > tensor->capacity_bytes))
             return tare_fail(err, TARE_INVALID, "'%s' is bound to %zu bytes, too few for its shape",
                              tensor->name, tensor->capacity_bytes);
     }
@@ -405,10 +408,10 @@ enum tare_status backend_session_bind(struct backend_session *session,
                                       const struct tare_tensor *inputs,
                                       const struct tare_tensor *outputs, struct tare_err *err)
 {
-    enum tare_status status = check_bound(&session->inputs, inputs, err);
+    enum tare_status status = check_bound(&session->inputs, inputs, false, err);
 
     if (status == TARE_OK)
-        status = check_bound(&session->outputs, outputs, err);
+        status = check_bound(&session->outputs, outputs, true, err);
     if (status == TARE_OK)
         status = session->slots->bind(session->plugin, inputs, session->inputs.count, outputs,
                                       session->outputs.count, err);

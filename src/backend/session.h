@@ -89,8 +89,9 @@ int backend_session_find(const struct backend_session *session, bool inputs, con
  * Binds other tensors for the runs to come, such as a part of the batch, or memory of the caller's:
  * all inputs and all outputs in their order, each with the name and dtype of
  * backend_session_tensor()'s, which stay as they are and may be bound again (an array of copies of
- * them does). Memory of the caller's must stay valid until the next bind or close. An output that
- * the model leaves open may come out in another shape, see backend_session_output_shape().
+ * them does). Memory of the caller's must stay valid until the next bind or close, or as
+ * TARE_CAP_BORROWS says. An output that the model leaves open may come out in another shape, see
+ * backend_session_output_shape(), and may have no data, to learn its shape by a run.
  * TARE_INVALID if a tensor is not of its name and dtype or has less room than its shape needs;
  * otherwise the plugin's error, after which nothing is bound.
  */

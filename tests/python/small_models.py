@@ -29,6 +29,14 @@ def convolution(path, batch="batch"):
                  [("w", weight)])
 
 
+def any_size(path):
+    """Convolution of pictures of any size: height and width are dynamic too."""
+    weight = np.random.default_rng(2).standard_normal((8, 3, 3, 3), np.float32)
+    return _save(path, [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])],
+                 [_value("x", ["batch", 3, "height", "width"])],
+                 [_value("y", ["batch", 8, "height", "width"])], [("w", weight)])
+
+
 def half(path):
     """The same in FP16, inputs, weights and outputs."""
     convolution(path, 1)

@@ -48,6 +48,13 @@ TENSORS = {
         input { name: "x" data_type: TYPE_FP32 dims: [ 3, 16, 16 ] }
         output { name: "y" data_type: TYPE_FP32 dims: [ 8, 16, 16 ] }
         output { name: "mean" data_type: TYPE_FP32 dims: [ 8, 1, 1 ] }""",
+    "open": """
+        input { name: "x" data_type: TYPE_FP32 dims: [ 3, -1, -1 ] }
+        output { name: "y" data_type: TYPE_FP32 dims: [ 8, -1, -1 ] }""",
+    "strings": """
+        input { name: "s" data_type: TYPE_STRING dims: [ 2 ] }
+        output { name: "t" data_type: TYPE_STRING dims: [ 1 ] }""",
+    "nothing": "",
     "null": """
         input { name: "x" data_type: TYPE_FP32 dims: [ 4 ] }
         output { name: "y" data_type: TYPE_FP32 dims: [ 4 ] }""",
@@ -85,6 +92,10 @@ def server(detector, tmp_path_factory):
     small_models.convolution(folder / "model.onnx")
     folder = add_model(repository, "fixed", "convolution", max_batch=4, model_file="four.onnx")
     small_models.convolution(folder / "four.onnx", batch=4)
+    folder = add_model(repository, "open", "open", max_batch=4, size=16)
+    small_models.any_size(folder / "model.onnx")
+    add_model(repository, "strings", "strings", max_batch=2, plugin="null",
+              option__inputs="s:bytes:-1x2", option__outputs="t:bytes:-1x1")
     add_model(repository, "preprocess", "preprocess", role="preprocess", size=SIZE)
     add_model(repository, "boxes", "boxes", role="boxes")
     add_model(repository, "pooled", "pipeline", role="pipeline", pool_threads=3, threads=1,
@@ -158,6 +169,19 @@ def test_fixed_batch_serves_smaller_ones(server, rows):
     full[:rows] = x
     expected = reference(server.repository / "fixed/1/four.onnx", {"x": full})
     np.testing.assert_array_equal(server.infer("fixed", {"x": x})["y"], expected["y"][:rows])
+
+
+def test_open_shapes_grow_and_shrink(server):
+    """From smaller than what the session was opened with to more than it has room for."""
+    for rows, side in ((1, 8), (2, 200), (1, 16), (4, 200), (2, 200), (1, 401), (3, 5)):
+        x = np.random.default_rng(side).standard_normal((rows, 3, side, side + 1), np.float32)
+        expected = reference(server.repository / "open/1/model.onnx", {"x": x})["y"]
+        np.testing.assert_array_equal(server.infer("open", {"x": x})["y"], expected)
+
+
+def test_strings_pass(server):
+    value = ("BYTES", [2, 2], encode_strings([b"", b"a", b"bc", bytes(1000)]))
+    assert server.infer("strings", {"s": value})["t"] == [b"", b""]
 
 
 @contextlib.contextmanager
@@ -273,7 +297,8 @@ def test_batches_form_under_load(server):
 
     in_threads(8, client)
     server.settled_stats("slow", lambda stats: stats["inference_count"] >= 200)
-    sizes = {size: count - before.get(size, 0) for size, count in server.batch_sizes("slow").items()}
+    after = server.batch_sizes("slow")
+    sizes = {size: count - before.get(size, 0) for size, count in after.items()}
     assert sum(size * count for size, count in sizes.items()) == 200
     assert sum(sizes.values()) < 150 and max(sizes) > 1
 
@@ -391,6 +416,12 @@ def malformed_requests():
             "too many bytes": ("FP32", [1, 3, 16, 16], bytes(4000)),
             "absurd batch": ("FP32", [1 << 60, 3, 16, 16], bytes(4000))}.items():
         yield pytest.param("convolution", {"x": value}, id=f"model, {what}")
+    for what, value in {
+            "length past the end": ("BYTES", [1, 2], struct.pack("<I", 100) + b"abc"),
+            "one string for two": ("BYTES", [1, 2], encode_strings([b"abc"])),
+            "bytes left": ("BYTES", [1, 2], encode_strings([b"abc", b""]) + b"rest"),
+    }.items():
+        yield pytest.param("strings", {"s": value}, id=f"strings, {what}")
     yield pytest.param("convolution", {"z": floats}, id="model, another name")
     yield pytest.param("convolution", {}, id="model, no input")
     for what, frame in {
@@ -479,6 +510,30 @@ def test_models_that_cannot_load_say_why(tmp_path, detector):
             assert not server.ready(name)
         server.load("good")
         assert server.ready("good")
+
+
+def test_a_config_without_tensors_is_completed(tmp_path, detector):
+    folder = add_model(tmp_path, "convolution", "nothing", max_batch=0)
+    small_models.convolution(folder / "model.onnx")
+    folder = add_model(tmp_path, "fixed", "nothing", max_batch=0)
+    small_models.convolution(folder / "model.onnx", batch=3)
+    add_model(tmp_path, "pipeline", "nothing", role="pipeline", max_boxes=10)
+    (tmp_path / "pipeline/1/model.onnx").symlink_to(detector)
+    with Server(tmp_path) as server:
+        config = server.config("convolution")
+        assert config["max_batch_size"] == 4
+        assert [(t["name"], t["data_type"], t["dims"]) for t in config["input"]] == [
+            ("x", "TYPE_FP32", [3, 16, 16])]
+        assert [(t["name"], t["dims"]) for t in config["output"]] == [
+            ("y", [8, 16, 16]), ("mean", [8, 1, 1])]
+        assert server.config("fixed")["max_batch_size"] == 3
+        assert server.config("pipeline")["max_batch_size"] == 8
+        outputs = server.infer("pipeline", pictures([PICTURES[0].read_bytes()]))
+        assert outputs["boxes"].shape == (1, 10, 6)
+        x = np.ones((2, 3, 16, 16), np.float32)
+        np.testing.assert_array_equal(
+            server.infer("convolution", {"x": x})["y"],
+            reference(folder.parents[1] / "convolution/1/model.onnx", {"x": x})["y"])
 
 
 def test_unload_and_load_under_load(tmp_path, detector):
