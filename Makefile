@@ -124,7 +124,11 @@ $(BUILD)/fixtures/%.so: $(BUILD)/obj/tests/fixtures/%.o
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(SANITIZE) -pthread $(LDFLAGS) $< $(LIB) $(LDLIBS) -o $@
+	$(CC) $(CFLAGS) $(SANITIZE) -pthread $(LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
+
+# Parts of Triton's backend that do without Triton
+$(BUILD)/tests/unit/test_triton_parts: \
+	$(addprefix $(BUILD)/obj/triton/triton_,pool.o scratch.o settings.o)
 
 .PHONY: unit
 unit: $(UNIT:%=$(BUILD)/tests/unit/%) $(FIXTURES:%=$(BUILD)/fixtures/%.so) plugins

@@ -1,6 +1,5 @@
 #include "triton_scratch.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 #define KEPT_BYTES ((size_t)64 << 20)
@@ -30,9 +29,12 @@ void *triton_scratch_get(struct triton_scratch *scratch, size_t bytes, struct ta
     size_t lines = bytes / ALIGNMENT + 1;
     void *memory;
 
-    if (lines > SIZE_MAX / ALIGNMENT - 1)
-        block = NULL;
-    else if (!block || lines * ALIGNMENT > block->bytes - scratch->used_bytes)
+    if (bytes > TRITON_SCRATCH_MAX) {
+        (void)tare_fail(err, TARE_LIMIT, "%zu bytes for one request, at most %zu", bytes,
+                        TRITON_SCRATCH_MAX);
+        return NULL;
+    }
+    if (!block || lines * ALIGNMENT > block->bytes - scratch->used_bytes)
         block = add_block(scratch, lines * ALIGNMENT);
     if (!block) {
         (void)tare_fail(err, TARE_NOMEM, "out of memory for %zu bytes", bytes);

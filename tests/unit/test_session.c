@@ -103,6 +103,42 @@ static void strings_of_bytes_change_between_runs(void)
     backend_free(backend);
 }
 
+/* A part of the batch, and memory of ours, may be bound instead; what does not fit may not. */
+static void other_tensors_can_be_bound(void)
+{
+    const struct tare_option_value values[] = {{"inputs", "x:fp32:-1x2"},
+                                               {"outputs", "y:fp32:-1x2"}};
+    const struct backend_session_options options = {
+        .options = values, .option_count = 2, .batch = 4};
+    struct tare_err err_text = TARE_ERR_INIT;
+    struct backend_session *session;
+    struct tare_tensor x, y;
+    struct backend *backend;
+    float memory[2] = {1, 2};
+
+    CHECK_OK(backend_acquire("null", &backend, NULL, 0, err));
+    CHECK_OK(backend_session_open(backend, &options, &session, err));
+    x = *backend_session_tensor(session, true, 0);
+    y = *backend_session_tensor(session, false, 0);
+    x.shape[0] = y.shape[0] = 1;
+    x.data = memory;
+    x.capacity_bytes = sizeof(memory);
+    CHECK_OK(backend_session_bind(session, &x, &y, err));
+    CHECK_OK(backend_session_run(session, NULL, NULL, err));
+    x.shape[0] = 2;
+    CHECK(backend_session_bind(session, &x, &y, &err_text) == TARE_INVALID);
+    CHECK_TEXT(err_text.text, "'x' is bound to 8 bytes, too few for its shape");
+    x.shape[0] = 1;
+    y.data = NULL; /* allowed where a shape is open, but this runtime places no outputs */
+    CHECK(backend_session_bind(session, &x, &y, NULL) == TARE_UNSUPPORTED);
+    y = *backend_session_tensor(session, false, 0);
+    x.dtype = TARE_INT32;
+    CHECK(backend_session_bind(session, &x, &y, NULL) == TARE_INVALID);
+    CHECK(backend_session_tensor(session, true, 0)->shape[0] == 4);
+    backend_session_close(session);
+    backend_free(backend);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -110,6 +146,7 @@ int main(int argc, char **argv)
         {"open_input_needs_a_shape", open_input_needs_a_shape},
         {"needs_a_model", needs_a_model},
         {"strings_of_bytes_change_between_runs", strings_of_bytes_change_between_runs},
+        {"other_tensors_can_be_bound", other_tensors_can_be_bound},
         {0},
     };
 
