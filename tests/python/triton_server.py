@@ -114,6 +114,7 @@ def encode_request(inputs, outputs=None, binary=True):
         header["outputs"] = [{"name": name, "parameters": {"binary_data": binary}}
                              for name in outputs]
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that tensors lie where the backend can use them in place
     return b"".join([text, *blobs]), {"Inference-Header-Content-Length": str(len(text)),
                                       "Content-Type": "application/octet-stream"}
 
@@ -170,6 +171,7 @@ class Server:
             self.arguments.append("--model-control-mode=explicit")
         self.env = dict(env or {})
         self.patience = patience
+        self.connections = []
         self.mark = f"tare_{os.getpid()}_{next(_serial)}"
         self.process = None
 
@@ -233,6 +235,8 @@ class Server:
     def stop(self):
         """Ends the server as a user would, and looks at what is left."""
         died = self.process.poll()
+        for connection in self.connections:  # the server would wait for one that is open
+            connection.close()
         self.process.terminate()
         status = self._wait_stopped() if self.sanitizer else self._wait_exit()
         text = self.log()
@@ -289,11 +293,14 @@ class Server:
     # --- questions -------------------------------------------------------------------------------
 
     def connect(self, timeout=120):
-        return http.client.HTTPConnection("127.0.0.1", self.http, timeout=timeout)
+        """A connection that stays, for infer(); it ends with the server if nobody closes it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=timeout)
+        self.connections.append(connection)
+        return connection
 
     def ask(self, method, path, body=None, headers=None, timeout=120):
         """(status, headers, body) of one request."""
-        connection = self.connect(timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http, timeout=timeout)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()
