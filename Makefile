@@ -19,7 +19,7 @@ SANITIZE ?=
 # A product and a sum are rounded apart, on every machine: COCO figures hold to the last bit.
 TARE_CFLAGS := -std=c11 -D_GNU_SOURCE -ffp-contract=off -fPIC -fvisibility=hidden -pthread $(WARN) \
 	-Iinclude -Isrc -I$(BUILD)/gen $(SANITIZE)
-LDLIBS := -lprotobuf-c -ljpeg -lsqlite3 -lz -lm -ldl -pthread
+LDLIBS := -lnghttp2 -lprotobuf-c -ljpeg -lsqlite3 -lz -lm -ldl -pthread
 
 SOURCES := $(sort $(wildcard src/*/*.c))
 COMMANDS := $(filter src/cmd/%,$(SOURCES))
@@ -88,6 +88,7 @@ plugins: $(PLUGINS:%=$(BIN)/plugins/%.so)
 SHARED_torch := plugins/python/link.c plugins/python/python_session.c
 
 # What else a plugin is linked with
+LIBS_kserve := -lnghttp2 -lprotobuf-c
 LIBS_onnxruntime := -lprotobuf-c
 
 define plugin_rule
