@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/look.h"
 #include "base/cores.h"
 #include "base/file.h"
 #include "measure/forms.h"
+
+#define LOOK_PATIENCE_NS ((int64_t)10 * 1000000000)
 
 #define AT(member) .offset = offsetof(struct bench_args, member)
 
@@ -303,7 +306,8 @@ static enum tare_status matrix_study(const struct bench_args *args, const char *
     if (points > STUDY_MAX_CELLS)
         return tare_fail(err, TARE_LIMIT, "the matrix has %zu cells, at most %d", points,
                          STUDY_MAX_CELLS);
-    (void)snprintf(study->name, sizeof(study->name), "%.60s", file_base_name(model));
+    (void)snprintf(study->name, sizeof(study->name), "%.60s",
+                   model[0] ? file_base_name(model) : args->runtime);
     for (size_t i = 0; i < points && status == TARE_OK; i++)
         status = add_point(args, model, i, study, err);
     if (status == TARE_OK)
@@ -403,10 +407,24 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
     return status;
 }
 
+/* Whether the runtimes do without a model file. One that is not there is left to say so itself. */
+static enum tare_status check_no_model(const char *runtimes, struct tare_err *err)
+{
+    struct backend_look look;
+    char name[sizeof(((struct study_cell *)NULL)->runtime)];
+
+    for (size_t i = 0; i < list_count(runtimes); i++)
+        if (list_part(runtimes, i, name, sizeof(name)) &&
+            backend_look_at(name, LOOK_PATIENCE_NS, &look, NULL) == TARE_OK &&
+            look.status == TARE_OK && look.runs_models)
+            return tare_fail(err, TARE_INVALID, "runtime '%s' needs a model file", name);
+    return TARE_OK;
+}
+
 enum tare_status bench_make_study(struct bench_args *args, const char *operand, struct study *study,
                                   struct tare_err *err)
 {
-    const char *dot = strrchr(operand, '.'), *given = cell_option(args);
+    const char *dot = operand ? strrchr(operand, '.') : NULL, *given = cell_option(args);
     bool file = dot && strcmp(dot, ".json") == 0;
     enum tare_status status;
 
@@ -414,8 +432,11 @@ enum tare_status bench_make_study(struct bench_args *args, const char *operand, 
         return tare_fail(err, TARE_INVALID,
                          "'--%s' is for a model, a study file names its cells itself", given);
     fill_defaults(args);
-    if (!file && !file_exists(operand))
+    if (!operand && check_no_model(args->runtime, err) != TARE_OK)
+        return TARE_INVALID;
+    if (operand && !file && !file_exists(operand))
         return tare_fail(err, TARE_ABSENT, "no file '%s'", operand);
+    operand = operand ? operand : "";
     status = file ? study_load(operand, study, err) : matrix_study(args, operand, study, err);
     if (status == TARE_OK)
         status = apply_settings(args, study, err);

@@ -27,7 +27,8 @@ void bench_args_init(struct bench_args *args);
 
 /*
  * The study of an operand: a study file with the settings that were given on top, or a model with
- * the matrix of the lists. TARE_INVALID for options that do not go together.
+ * the matrix of the lists; NULL: that matrix for runtimes that need no model file. TARE_INVALID for
+ * options that do not go together.
  */
 enum tare_status bench_make_study(struct bench_args *args, const char *operand, struct study *study,
                                   struct tare_err *err);

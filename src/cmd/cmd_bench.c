@@ -175,13 +175,15 @@ int cmd_bench(int argc, char **argv)
     default_output(output, sizeof(output));
     if (args.output || args.resume)
         (void)snprintf(output, sizeof(output), "%s", args.resume ? args.resume : args.output);
-    if (parsed.operand_count != (args.resume ? 0 : 1)) {
+    if (parsed.operand_count > (args.resume ? 0 : 1) ||
+        (parsed.operand_count == 0 && !args.resume && !args.runtime)) {
         buf_release(&command);
         return command_usage(argv[0], "need one study or model, or --resume, got %zu",
                              parsed.operand_count);
     }
     status = args.resume ? bench_check_resume(&args, &err)
-                         : bench_make_study(&args, parsed.operands[0], &study, &err);
+                         : bench_make_study(&args, parsed.operand_count ? parsed.operands[0] : NULL,
+                                            &study, &err);
     if (status == TARE_OK)
         status = run_study(&args, &study, output, buf_text(&command), &result, &err);
     exit_code = status != TARE_OK && result.run_id == 0 && status != TARE_STOPPED
