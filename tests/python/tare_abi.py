@@ -18,7 +18,9 @@ os.environ.setdefault("TARE_HOME", str(ROOT))
 OK, FAILED, BADDATA, UNSUPPORTED, ABSENT, BROKEN, INVALID, LIMIT, TIMEOUT = (
     0, -1, -4, -5, -6, -7, -8, -9, -10)
 DTYPES = {1: "float64", 2: "float32", 3: "float16", 5: "int8", 6: "int16", 7: "int32",
-          8: "int64", 9: "uint8", 10: "uint16", 11: "uint32", 12: "uint64", 13: "bool"}
+          8: "int64", 9: "uint8", 10: "uint16", 11: "uint32", 12: "uint64", 13: "bool",
+          14: "object"}
+ELEMENT_ROOM = 65536  # of a string of bytes
 
 
 class Err(c.Structure):
@@ -57,6 +59,11 @@ class Timing(c.Structure):
                 ("copy_out_ns", c.c_int64)]
 
 
+class Request(c.Structure):
+    _fields_ = [("sequence_id", c.c_uint64), ("sequence_start", c.c_bool),
+                ("sequence_end", c.c_bool), ("deadline_ns", c.c_int64)]
+
+
 P = c.c_void_p
 ERR = c.POINTER(Err)
 
@@ -88,10 +95,29 @@ class TareError(Exception):
         self.status = status
 
 
+class Strings:
+    """The memory of a TARE_BYTES tensor: strings[...] = list of bytes, strings.copy() a list."""
+
+    def __init__(self, memory, shape):
+        self.memory, self.shape = memory, shape
+
+    def __setitem__(self, _, values):
+        encoded = b"".join(len(v).to_bytes(4, "little") + v for v in np.ravel(values))
+        self.memory[:len(encoded)] = np.frombuffer(encoded, np.uint8)
+
+    def copy(self):
+        values, at = [], 0
+        for _ in range(int(np.prod(self.shape))):
+            size = int.from_bytes(self.memory[at:at + 4].tobytes(), "little")
+            values.append(self.memory[at + 4:at + 4 + size].tobytes())
+            at += 4 + size
+        return values
+
+
 class Session:
     """A model on a plugin; run() takes and gives numpy arrays by name."""
 
-    def __init__(self, plugin, model, threads=1, batch=1, device="cpu",
+    def __init__(self, plugin, model, /, threads=1, batch=1, device="cpu",
                  precision="fp32", **options):
         library = c.CDLL(str(PLUGINS / f"{plugin}.so"))
         library.tare_backend_entry.restype = c.POINTER(Backend)
@@ -120,7 +146,15 @@ class Session:
         return [(i.name.decode(), DTYPES[i.dtype], list(i.shape[:i.rank]), i.dtype)
                 for i in infos[:count.value]]
 
+    def _strings(self, name, code, array):
+        room = array.size * ELEMENT_ROOM
+        tensor, memory = self._tensor(name, code, np.zeros(room, np.uint8))
+        tensor.rank, tensor.shape = array.ndim, (c.c_int64 * 8)(*array.shape)
+        return tensor, Strings(memory, array.shape)
+
     def _tensor(self, name, code, array):
+        if array.dtype == object:
+            return self._strings(name, code, array)
         shape = (c.c_int64 * 8)(*array.shape)
         tensor = Tensor(name.encode(), code, 0, 0, array.ndim, shape, None, 0)
         if self.backend.allocate:
@@ -152,9 +186,9 @@ class Session:
         self._check(self.backend.bind, self.handle, (Tensor * max(1, len(ins)))(*ins), len(ins),
                     (Tensor * max(1, len(outs)))(*outs), len(outs))
 
-    def run_bound(self):
+    def run_bound(self, request=None):
         timing = Timing(-1, -1, -1, -1)
-        self._check(self.backend.run, self.handle, None, c.byref(timing))
+        self._check(self.backend.run, self.handle, request and c.byref(request), c.byref(timing))
         return timing
 
     def bound_shape(self, index):
