@@ -1,0 +1,44 @@
+/*
+ * tree.h - whole folders: made under a name of their own, filled, put in a place at once, removed.
+ *
+ * Threads: no shared state.
+ */
+#ifndef TARE_BASE_TREE_H
+#define TARE_BASE_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tare/status.h"
+
+/* An empty folder of a new name in $TMPDIR or /tmp, for this user alone (0700). The caller removes
+ * it. */
+enum tare_status tree_temporary(char *path, size_t path_bytes, const char *prefix,
+                                struct tare_err *err);
+
+/* The same beside target ("DIR/NAME.XXXXXX" for "DIR/NAME"), with the mode of an ordinary new
+ * folder: tree_replace() can put it in target's place. The folder's parents are made. */
+enum tare_status tree_beside(char *path, size_t path_bytes, const char *target,
+                             struct tare_err *err);
+
+/*
+ * Gives the folder at path the name target. A folder that is there already is replaced by it at
+ * once, so that nobody sees half of either, and removed afterwards. On error both are as they were.
+ */
+enum tare_status tree_replace(const char *path, const char *target, struct tare_err *err);
+
+/* Removes a folder and all in it; follows no links and leaves no file system. One that is not there
+ * is fine. */
+enum tare_status tree_remove(const char *path, struct tare_err *err);
+
+/*
+ * Calls visit for each file below a folder (whatever is no folder itself), with its path from there
+ * ("a/b.txt"), until one returns false. Links are not followed.
+ */
+enum tare_status tree_walk(const char *path, bool (*visit)(const char *name, void *context),
+                           void *context, struct tare_err *err);
+
+/* A copy of a file. */
+enum tare_status tree_copy_file(const char *from, const char *to, struct tare_err *err);
+
+#endif
