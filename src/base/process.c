@@ -49,7 +49,7 @@ static void child_exec(const struct process_options *options, char **env, int ch
         (void)setpgid(0, 0);
     if (options->cpus) /* where it cannot be, the kernel's own word on its threads says so */
         (void)sched_setaffinity(0, sizeof(*options->cpus), options->cpus);
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)prctl(PR_SET_PDEATHSIG, options->death_signal ? options->death_signal : SIGKILL);
     if (getppid() != parent) /* it died before the line above */
         _exit(126);
     if (channel_high < 0 || log_high < 0 || null_fd < 0)

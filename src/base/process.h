@@ -37,6 +37,7 @@ struct process_options {
         *env;              /* "NAME=value" to add or replace; "NAME" alone removes it; NULL: none */
     int shared_fd;         /* becomes PROCESS_SHARED_FD in the child; -1: none */
     bool own_group;        /* Ctrl-C at the terminal does not reach the child */
+    int death_signal;      /* that it gets when the parent dies; 0: SIGKILL */
     const cpu_set_t *cpus; /* the processors that it may run on; NULL: the parent's */
 };
 

@@ -13,14 +13,27 @@ static void on_signal(int number)
     stop_flag = 1;
 }
 
-void stop_install(void)
+static void install(int number)
 {
     struct sigaction action;
 
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal; /* no SA_RESTART: a blocking read must come back */
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(number, &action, NULL);
+}
+
+void stop_install(void)
+{
+    install(SIGINT);
+    install(SIGTERM);
+}
+
+void stop_on_hangup(void)
+{
+    struct sigaction present;
+
+    if (sigaction(SIGHUP, NULL, &present) == 0 && present.sa_handler != SIG_IGN)
+        install(SIGHUP);
 }
 
 bool stop_requested(void)
