@@ -29,6 +29,7 @@ static const struct command commands[] = {
     {"export", cmd_export, 0, "turn a YOLOv8 checkpoint into an ONNX model"},
     {"predict", cmd_predict, 0, "show what a model sees in a picture"},
     {"quantize", cmd_quantize, NEED_STOP, "turn an FP32 model into INT8, FP16 or BF16"},
+    {"repo", cmd_repo, 0, "render a model repository for Triton"},
     {"report", cmd_report, 0, "print a ledger from result files, and as HTML, SVG, CSV or JSON"},
     {"trust", cmd_trust, NEED_STOP, "say which differences can be seen on this machine today"},
     {"worker", cmd_worker, 0, NULL},

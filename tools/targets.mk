@@ -117,6 +117,8 @@ install: all
 	$(INSTALL) -m 755 $(TRITON) '$(HOME_DIR)/triton/tare'
 	$(INSTALL) -m 644 $(wildcard python/*.py) '$(HOME_DIR)/python'
 	$(INSTALL) -m 644 $(wildcard studies/*.json) '$(HOME_DIR)/studies'
+	find triton_repo -type f ! -path '*/__pycache__/*' \
+		-exec $(INSTALL) -D -m 644 '{}' '$(HOME_DIR)/{}' ';'
 
 .PHONY: uninstall
 uninstall:

@@ -48,6 +48,7 @@ int cmd_eval(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
 int cmd_quantize(int argc, char **argv);
+int cmd_repo(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_trust(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
