@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"quantize", cmd_quantize, NEED_STOP, "turn an FP32 model into INT8, FP16 or BF16"},
     {"repo", cmd_repo, 0, "render a model repository for Triton"},
     {"report", cmd_report, 0, "print a ledger from result files, and as HTML, SVG, CSV or JSON"},
+    {"serve", cmd_serve, NEED_STOP, "serve a model with tritonserver on this machine"},
     {"trust", cmd_trust, NEED_STOP, "say which differences can be seen on this machine today"},
     {"worker", cmd_worker, 0, NULL},
     {"eval", cmd_eval, 0, "COCO box AP of a model or a detection file; agreement of two models"},

@@ -15,6 +15,7 @@
 #include "base/json_write.h"
 #include "cmd/command.h"
 #include "cmd/doctor_peaks.h"
+#include "serve/server_places.h"
 
 #define RUNTIMES_MAX     64
 #define CHECKSUMS_MAX    ((size_t)1 << 20)
@@ -70,6 +71,8 @@ struct doctor {
     struct runtime runtimes[RUNTIMES_MAX];
     size_t runtime_count;
     struct data_set sample, full;
+    char server[FILE_MAX_PATH]; /* tritonserver; "": none */
+    struct tare_err no_server;  /* why there is none */
 };
 
 /* --- looking ---------------------------------------------------------------------------------- */
@@ -187,6 +190,14 @@ static void look_at_all_data(struct doctor *doctor)
         look_at_data(&doctor->full, full, list);
 }
 
+static void look_at_server(struct doctor *doctor)
+{
+    struct server_places places;
+
+    if (server_find(NULL, &places, &doctor->no_server) == TARE_OK)
+        (void)snprintf(doctor->server, sizeof(doctor->server), "%s", places.binary);
+}
+
 static bool is_usable(const struct doctor *doctor)
 {
     bool runs = false;
@@ -265,6 +276,8 @@ static void print_text(const struct doctor *doctor)
     for (size_t i = 0; i < doctor->runtime_count; i++)
         (void)printf("  %-12s %-7s %s\n", doctor->runtimes[i].name,
                      state_name(doctor->runtimes[i].look.status), doctor->runtimes[i].look.text);
+    (void)printf("serving\n  %-12s %-7s %s\n", "tritonserver", doctor->server[0] ? "ok" : "absent",
+                 doctor->server[0] ? doctor->server : doctor->no_server.text);
     (void)printf("data\n");
     print_data("sample", &doctor->sample, "not found: TARE_HOME names the installation's folder");
     print_data("full", &doctor->full, "TARE_DATA names no folder");
@@ -339,6 +352,10 @@ static enum tare_status print_json(const struct doctor *doctor, struct tare_err 
         json_close_object(&writer);
     }
     json_close_array(&writer);
+    json_open_object(&writer, "tritonserver");
+    json_put_text(&writer, "path", doctor->server[0] ? doctor->server : NULL);
+    json_put_text(&writer, "text", doctor->no_server.text);
+    json_close_object(&writer);
     json_open_object(&writer, "data");
     put_data(&writer, "sample", &doctor->sample);
     put_data(&writer, "full", &doctor->full);
@@ -377,6 +394,7 @@ int cmd_doctor(int argc, char **argv)
     if (status == TARE_OK) {
         look_at_sensors(args.root, &doctor->sensors);
         look_at_all_data(doctor);
+        look_at_server(doctor);
         if (args.json)
             status = print_json(doctor, &err);
         else

@@ -50,6 +50,7 @@ int cmd_predict(int argc, char **argv);
 int cmd_quantize(int argc, char **argv);
 int cmd_repo(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_trust(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
 

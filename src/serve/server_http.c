@@ -1,0 +1,196 @@
+#include "serve/server_http.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/stop.h"
+
+#define ANSWER_MAX ((size_t)16 << 20)
+#define STEP       4096
+#define PORT_LOW   15000
+#define PORT_HIGH  32000
+#define PORT_TRIES 200
+
+static struct sockaddr_in loopback(int port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+}
+
+static int bind_port(int port)
+{
+    struct sockaddr_in address = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
+
+    /* As servers do it: a port whose last connections linger is free. */
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
+}
+
+bool server_port_is_free(int port)
+{
+    int fd = bind_port(port);
+
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0;
+}
+
+/* Not of those that the kernel gives to outgoing connections: they come and go. */
+enum tare_status server_free_port(int *port, struct tare_err *err)
+{
+    uint16_t random;
+
+    for (int i = 0; i < PORT_TRIES; i++) {
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+            break;
+        *port = PORT_LOW + random % (PORT_HIGH - PORT_LOW);
+        if (server_port_is_free(*port))
+            return TARE_OK;
+    }
+    return tare_fail(err, TARE_FAILED, "no free port found between %d and %d", PORT_LOW, PORT_HIGH);
+}
+
+static enum tare_status wait_for(int fd, short event, int64_t deadline_ns, struct tare_err *err)
+{
+    for (;;) {
+        struct pollfd poller = {fd, event, 0};
+        int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
+        int ready;
+
+        if (stop_requested())
+            return tare_fail(err, TARE_STOPPED, "stopped");
+        if (left_ms <= 0)
+            return tare_fail(err, TARE_TIMEOUT, "the server did not answer in time");
+        ready = poll(&poller, 1, left_ms > 200 ? 200 : (int)left_ms);
+        if (ready > 0)
+            return TARE_OK;
+        if (ready < 0 && errno != EINTR)
+            return tare_fail(err, TARE_IO, "cannot wait for the server: %s", strerror(errno));
+    }
+}
+
+static enum tare_status open_connection(int port, int64_t deadline_ns, int *fd,
+                                        struct tare_err *err)
+{
+    struct sockaddr_in address = loopback(port);
+    enum tare_status status = TARE_OK;
+    socklen_t size = sizeof(int);
+    int failure = 0;
+
+    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0)
+        return tare_fail(err, TARE_IO, "cannot open a socket: %s", strerror(errno));
+    if (connect(*fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        failure = errno;
+        if (failure == EINPROGRESS) {
+            status = wait_for(*fd, POLLOUT, deadline_ns, err);
+            failure = 0;
+            (void)getsockopt(*fd, SOL_SOCKET, SO_ERROR, &failure, &size);
+        }
+    }
+    if (status == TARE_OK && failure)
+        status = tare_fail(err, TARE_ABSENT, "nobody answers on 127.0.0.1:%d: %s", port,
+                           strerror(failure));
+    return status;
+}
+
+static enum tare_status send_all(int fd, const struct buf *text, int64_t deadline_ns,
+                                 struct tare_err *err)
+{
+    size_t sent = 0;
+    enum tare_status status = buf_status(text, "a request", err);
+
+    while (status == TARE_OK && sent < text->size) {
+        ssize_t count = send(fd, text->data + sent, text->size - sent, MSG_NOSIGNAL);
+
+        if (count > 0)
+            sent += (size_t)count;
+        else if (errno == EAGAIN)
+            status = wait_for(fd, POLLOUT, deadline_ns, err);
+        else if (errno != EINTR)
+            status = tare_fail(err, TARE_IO, "cannot ask the server: %s", strerror(errno));
+    }
+    return status;
+}
+
+/* The server was asked to close the connection, so all that comes is the answer. */
+static enum tare_status receive_all(int fd, struct buf *answer, int64_t deadline_ns,
+                                    struct tare_err *err)
+{
+    for (;;) {
+        char *room = buf_reserve(answer, STEP);
+        ssize_t count = room ? recv(fd, room, STEP, 0) : -1;
+        enum tare_status status = TARE_OK;
+
+        if (!room)
+            return buf_status(answer, "the server's answer", err);
+        if (count == 0)
+            return TARE_OK;
+        if (count > 0)
+            buf_commit(answer, (size_t)count);
+        else if (errno == EAGAIN)
+            status = wait_for(fd, POLLIN, deadline_ns, err);
+        else if (errno != EINTR)
+            status = tare_fail(err, TARE_IO, "the server hung up: %s", strerror(errno));
+        if (status != TARE_OK)
+            return status;
+    }
+}
+
+static enum tare_status read_answer(const struct buf *answer, int *code, struct buf *body,
+                                    struct tare_err *err)
+{
+    const char *text = buf_text(answer), *end = strstr(text, "\r\n\r\n");
+
+    if (strncmp(text, "HTTP/1.1 ", 9) != 0 || strlen(text) < 12 || !end ||
+        strspn(text + 9, "0123456789") != 3)
+        return tare_fail(err, TARE_BADDATA, "the answer is no HTTP/1.1");
+    *code = (int)strtol(text + 9, NULL, 10);
+    buf_append(body, end + 4, answer->size - (size_t)(end + 4 - text));
+    return buf_status(body, "the server's answer", err);
+}
+
+enum tare_status server_http(int port, const char *method, const char *path, int64_t deadline_ns,
+                             int *code, struct buf *body, struct tare_err *err)
+{
+    struct buf request, answer;
+    int fd = -1;
+    enum tare_status status;
+
+    buf_init(&request, STEP);
+    buf_init(&answer, ANSWER_MAX);
+    buf_clear(body);
+    *code = 0;
+    buf_printf(&request,
+               "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 0\r\n"
+               "Connection: close\r\n\r\n",
+               method, path, port);
+    status = open_connection(port, deadline_ns, &fd, err);
+    if (status == TARE_OK)
+        status = send_all(fd, &request, deadline_ns, err);
+    if (status == TARE_OK)
+        status = receive_all(fd, &answer, deadline_ns, err);
+    if (status == TARE_OK)
+        status = read_answer(&answer, code, body, err);
+    if (fd >= 0)
+        (void)close(fd);
+    buf_release(&request);
+    buf_release(&answer);
+    return status;
+}

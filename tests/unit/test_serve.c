@@ -1,0 +1,202 @@
+#include "check.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/tree.h"
+#include "serve/server_http.h"
+#include "serve/server_log.h"
+#include "serve/server_models.h"
+#include "serve/server_state.h"
+#include "serve/template.h"
+
+static const struct template_value values[] = {
+    {"A", "one"}, {"B", "0"}, {"C", ""}, {"D", "x\ny"}, {NULL, NULL}};
+
+static void filled(const char *text, const char *expected)
+{
+    struct buf out = BUF_INIT;
+
+    CHECK_OK(template_fill(text, values, &out, err));
+    CHECK_TEXT(buf_text(&out), expected);
+    buf_release(&out);
+}
+
+static void puts_values_in_their_places(void)
+{
+    filled("", "");
+    filled("plain", "plain\n");
+    filled("a @A@ b @A@@A@\n", "a one b oneone\n");
+    filled("@D@", "x\ny\n");
+    filled("@if A\nyes @A@\n@else\nno\n@end\nrest", "yes one\nrest\n");
+    filled("@if B\nyes\n@else\nno\n@end\n", "no\n");
+    filled("@if !C\nyes\n@end\n", "yes\n");
+    filled("@if A\n@if C\n1\n@else\n2\n@end\n3\n@end\n", "2\n3\n");
+    filled("@if C\n@if A\n1\n@else\n2\n@end\n3\n@end\n", "");
+    filled("a\n\n@if C\nb\n@end\n\nc\n", "a\n\nc\n");
+}
+
+static void refuses_a_broken_template(void)
+{
+    static const char *const broken[] = {
+        "@E@",
+        "@",
+        "a @A",
+        "@if E\n@end\n",
+        "@if A\nb\n",
+        "@end",
+        "@if \n@end",
+        "@else",
+        "@if A\n@else\n@else\n@end",
+        "@@",
+        "@if A\n@if A\n@if A\n@if A\n@if A\n@if A\n@if A\n@if A\n@if A\n",
+        "@0123456789012345678901234567890123456789012345678901234567890123456789@"};
+
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct buf out = BUF_INIT;
+        struct tare_err err = TARE_ERR_INIT;
+
+        CHECK(template_fill(broken[i], values, &out, &err) == TARE_BADDATA);
+        CHECK(strncmp(err.text, "line ", 5) == 0);
+        buf_release(&out);
+    }
+}
+
+/* Lines of a real server, shortened. */
+static const char server_log[] =
+    "W1128 11:05:38.701751 13913 pinned_memory_manager.cc:273] \"no pinned memory\"\n"
+    "[libprotobuf ERROR /tmp/text_format.cc:337] Error parsing text-format inference.ModelConfig: "
+    "1:22: Message type \"inference.ModelConfig\" has no field named \"foo\".\n"
+    "E1128 11:05:38.708313 13913 model_repository_manager.cc:1460] \"Poll failed for model "
+    "directory 'bad': failed to read text proto from repo/bad/config.pbtxt\"\n"
+    "E1128 11:05:38.708896 13913 model_repository_manager.cc:703] \"Invalid argument: ensemble "
+    "both "
+    "contains models that are not available or ambiguous: 'bad'\"\n"
+    "I1128 11:05:38.708902 13913 model_lifecycle.cc:472] \"loading: 'trt':1\"\n"
+    "E1128 11:05:38.709189 13913 model_lifecycle.cc:642] \"failed to load 'trt' version 1: Invalid "
+    "argument: unable to find backend library for backend 'tensorrt'\"\n"
+    "E1128 11:17:30.982441 21951 main.cc:245] \"failed to start GRPC service: Unavailable - Socket "
+    "'127.0.0.1:18000' already in use \"\n"
+    "+------+";
+
+static void finds_reasons_in_a_log(void)
+{
+    char reason[200];
+
+    server_log_model_reason(server_log, "bad", reason, sizeof(reason));
+    CHECK_TEXT(reason, "config.pbtxt:1:22: Message type \"inference.ModelConfig\" has no field "
+                       "named \"foo\".");
+    server_log_model_reason(server_log, "trt", reason, sizeof(reason));
+    CHECK_TEXT(reason, "failed to load 'trt' version 1: Invalid argument: unable to find backend "
+                       "library for backend 'tensorrt'");
+    server_log_model_reason(server_log, "both", reason, sizeof(reason));
+    CHECK_TEXT(reason, "Invalid argument: ensemble both contains models that are not available or "
+                       "ambiguous: 'bad'");
+    server_log_model_reason(server_log, "other", reason, sizeof(reason));
+    CHECK_TEXT(reason, "");
+    server_log_last_error(server_log, reason, sizeof(reason));
+    CHECK_TEXT(reason, "failed to start GRPC service: Unavailable - Socket '127.0.0.1:18000' "
+                       "already in use");
+    CHECK(server_log_port_taken(server_log));
+    server_log_last_error("error: creating server: Internal\nE11", reason, sizeof(reason));
+    CHECK_TEXT(reason, "error: creating server: Internal");
+    server_log_last_error("", reason, sizeof(reason));
+    CHECK_TEXT(reason, "");
+    CHECK(!server_log_port_taken("all is well"));
+    server_log_model_reason("E1128 x] 'm' \"\x1b[2J\"\n", "m", reason, 8);
+    CHECK(strlen(reason) < 8 && !strchr(reason, '\x1b'));
+}
+
+static void reads_what_is_loaded(void)
+{
+    static const char text[] =
+        "[{\"name\":\"z\",\"version\":\"1\",\"state\":\"READY\"},"
+        "{\"name\":\"e\",\"version\":\"1\",\"state\":\"UNAVAILABLE\",\"reason\":\"ensemble 'e' "
+        "depends on 'b' which has no loaded version. Model 'b' ...\"},"
+        "{\"name\":\"b\",\"version\":\"1\",\"state\":\"UNAVAILABLE\",\"reason\":\"no\\n  way\\n\"},"
+        "{\"name\":\"z\",\"version\":\"2\",\"state\":\"UNAVAILABLE\",\"reason\":\"old\"},"
+        "{\"name\":\"a\"}]";
+    struct tritonserver_model *models;
+    size_t count;
+
+    CHECK_OK(server_models_parse(text, strlen(text), &models, &count, err));
+    CHECK(count == 4);
+    if (count == 4) {
+        CHECK_TEXT(models[0].name, "a");
+        CHECK(!models[0].ready && !models[0].reason[0]);
+        CHECK_TEXT(models[1].reason, "no way");
+        CHECK_TEXT(models[2].reason, "ensemble 'e' depends on 'b' which has no loaded version");
+        CHECK(models[3].ready && !models[3].reason[0]);
+    }
+    free(models);
+}
+
+static void refuses_what_is_no_list(void)
+{
+    static const char *const broken[] = {
+        "", "{}", "[1]", "[{}]", "[{\"name\":\"\"}]", "[", "[{\"name\":3}]"};
+
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct tritonserver_model *models;
+        size_t count;
+
+        CHECK(server_models_parse(broken[i], strlen(broken[i]), &models, &count, NULL) ==
+              TARE_BADDATA);
+        CHECK(!models && count == 0);
+    }
+}
+
+static void one_server_a_user(void)
+{
+    struct server_state state = {.pid = 1234, .http_port = 8000, .repository = "/r"}, read;
+    char folder[FILE_MAX_PATH];
+    bool running = true;
+    int fd, other;
+
+    CHECK_OK(tree_temporary(folder, sizeof(folder), "tare-unit", err));
+    CHECK(setenv("XDG_RUNTIME_DIR", folder, 1) == 0);
+    CHECK_OK(server_state_read(&read, &running, err));
+    CHECK(!running);
+    CHECK_OK(server_state_take(&fd, err));
+    CHECK_OK(server_state_read(&read, &running, err));
+    CHECK(running && read.pid == 0);
+    CHECK(server_state_take(&other, NULL) == TARE_FAILED && other < 0);
+    CHECK_OK(server_state_write(fd, &state, err));
+    CHECK_OK(server_state_read(&read, &running, err));
+    CHECK(running && read.pid == 1234 && read.http_port == 8000);
+    CHECK_TEXT(read.repository, "/r");
+    CHECK(server_state_take(&other, NULL) == TARE_FAILED && other < 0);
+    server_state_release(fd);
+    CHECK_OK(server_state_read(&read, &running, err));
+    CHECK(!running);
+    CHECK_OK(server_state_take(&fd, err));
+    server_state_release(fd);
+    CHECK(rmdir(folder) == 0); /* nothing is left in it */
+}
+
+static void finds_a_free_port(void)
+{
+    int a = 0, code;
+    struct buf body = BUF_INIT;
+
+    CHECK_OK(server_free_port(&a, err));
+    CHECK(a > 1023 && a < 65536 && server_port_is_free(a));
+    CHECK(server_http(a, "GET", "/", INT64_MAX, &code, &body, NULL) == TARE_ABSENT);
+    buf_release(&body);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct check_case cases[] = {
+        {"puts_values_in_their_places", puts_values_in_their_places},
+        {"refuses_a_broken_template", refuses_a_broken_template},
+        {"finds_reasons_in_a_log", finds_reasons_in_a_log},
+        {"reads_what_is_loaded", reads_what_is_loaded},
+        {"refuses_what_is_no_list", refuses_what_is_no_list},
+        {"one_server_a_user", one_server_a_user},
+        {"finds_a_free_port", finds_a_free_port},
+        {NULL, NULL},
+    };
+
+    return check_main("serve", cases, argc, argv);
+}
