@@ -3,17 +3,18 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/stop.h"
+#include "kserve/http_read.h"
+#include "kserve/kserve_socket.h"
 
-#define ANSWER_MAX ((size_t)16 << 20)
+#define ANSWER_MAX (16 << 20)
 #define STEP       4096
 #define PORT_LOW   15000
 #define PORT_HIGH  32000
@@ -88,26 +89,13 @@ static enum tare_status wait_for(int fd, short event, int64_t deadline_ns, struc
 static enum tare_status open_connection(int port, int64_t deadline_ns, int *fd,
                                         struct tare_err *err)
 {
-    struct sockaddr_in address = loopback(port);
-    enum tare_status status = TARE_OK;
-    socklen_t size = sizeof(int);
-    int failure = 0;
+    struct kserve_address address;
+    char url[32];
+    enum tare_status status;
 
-    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (*fd < 0)
-        return tare_fail(err, TARE_IO, "cannot open a socket: %s", strerror(errno));
-    if (connect(*fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        failure = errno;
-        if (failure == EINPROGRESS) {
-            status = wait_for(*fd, POLLOUT, deadline_ns, err);
-            failure = 0;
-            (void)getsockopt(*fd, SOL_SOCKET, SO_ERROR, &failure, &size);
-        }
-    }
-    if (status == TARE_OK && failure)
-        status = tare_fail(err, TARE_ABSENT, "nobody answers on 127.0.0.1:%d: %s", port,
-                           strerror(failure));
-    return status;
+    (void)snprintf(url, sizeof(url), "127.0.0.1:%d", port);
+    status = kserve_address_parse(url, "", &address, err);
+    return status == TARE_OK ? kserve_connect(&address, deadline_ns, fd, err) : status;
 }
 
 static enum tare_status send_all(int fd, const struct buf *text, int64_t deadline_ns,
@@ -129,52 +117,62 @@ static enum tare_status send_all(int fd, const struct buf *text, int64_t deadlin
     return status;
 }
 
-/* The server was asked to close the connection, so all that comes is the answer. */
-static enum tare_status receive_all(int fd, struct buf *answer, int64_t deadline_ns,
-                                    struct tare_err *err)
+/* Reads on in the answer; *done says whether that was its end. */
+static enum tare_status read_bytes(struct http_reader *reader, const char *bytes, size_t size,
+                                   struct buf *body, bool *done, struct tare_err *err)
 {
-    for (;;) {
-        char *room = buf_reserve(answer, STEP);
-        ssize_t count = room ? recv(fd, room, STEP, 0) : -1;
-        enum tare_status status = TARE_OK;
+    size_t at = 0, used;
+    struct http_piece piece;
 
-        if (!room)
-            return buf_status(answer, "the server's answer", err);
-        if (count == 0)
-            return TARE_OK;
+    while (at < size && !*done) {
+        enum http_event event = http_read_next(reader, bytes + at, size - at, &used, &piece);
+
+        at += used;
+        if (event == HTTP_BAD)
+            return tare_fail(err, TARE_BADDATA, "the server's answer is malformed: %s",
+                             reader->fault);
+        if (event == HTTP_BODY)
+            buf_append(body, piece.bytes, piece.size);
+        *done = event == HTTP_DONE;
+    }
+    return buf_status(body, "the server's answer", err);
+}
+
+static enum tare_status receive(int fd, int64_t deadline_ns, int *code, struct buf *body,
+                                struct tare_err *err)
+{
+    struct http_reader reader;
+    enum tare_status status = TARE_OK;
+    char bytes[STEP];
+    bool done = false;
+
+    http_read_start(&reader, ANSWER_MAX);
+    while (status == TARE_OK && !done) {
+        ssize_t count = recv(fd, bytes, sizeof(bytes), 0);
+
         if (count > 0)
-            buf_commit(answer, (size_t)count);
+            status = read_bytes(&reader, bytes, (size_t)count, body, &done, err);
+        else if (count == 0 && http_read_closed(&reader) == HTTP_DONE)
+            done = true;
+        else if (count == 0)
+            status = tare_fail(err, TARE_BADDATA, "the server's answer is cut");
         else if (errno == EAGAIN)
             status = wait_for(fd, POLLIN, deadline_ns, err);
         else if (errno != EINTR)
             status = tare_fail(err, TARE_IO, "the server hung up: %s", strerror(errno));
-        if (status != TARE_OK)
-            return status;
     }
-}
-
-static enum tare_status read_answer(const struct buf *answer, int *code, struct buf *body,
-                                    struct tare_err *err)
-{
-    const char *text = buf_text(answer), *end = strstr(text, "\r\n\r\n");
-
-    if (strncmp(text, "HTTP/1.1 ", 9) != 0 || strlen(text) < 12 || !end ||
-        strspn(text + 9, "0123456789") != 3)
-        return tare_fail(err, TARE_BADDATA, "the answer is no HTTP/1.1");
-    *code = (int)strtol(text + 9, NULL, 10);
-    buf_append(body, end + 4, answer->size - (size_t)(end + 4 - text));
-    return buf_status(body, "the server's answer", err);
+    *code = reader.status;
+    return status;
 }
 
 enum tare_status server_http(int port, const char *method, const char *path, int64_t deadline_ns,
                              int *code, struct buf *body, struct tare_err *err)
 {
-    struct buf request, answer;
+    struct buf request;
     int fd = -1;
     enum tare_status status;
 
     buf_init(&request, STEP);
-    buf_init(&answer, ANSWER_MAX);
     buf_clear(body);
     *code = 0;
     buf_printf(&request,
@@ -185,12 +183,9 @@ enum tare_status server_http(int port, const char *method, const char *path, int
     if (status == TARE_OK)
         status = send_all(fd, &request, deadline_ns, err);
     if (status == TARE_OK)
-        status = receive_all(fd, &answer, deadline_ns, err);
-    if (status == TARE_OK)
-        status = read_answer(&answer, code, body, err);
+        status = receive(fd, deadline_ns, code, body, err);
     if (fd >= 0)
         (void)close(fd);
     buf_release(&request);
-    buf_release(&answer);
     return status;
 }
