@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -15,6 +17,8 @@
 #define COPY_MAX  ((size_t)1 << 34) /* bytes of a file that is copied */
 #define OPEN_MAX  16
 #define DEPTH_MAX 16
+
+#define SWEEP_SECONDS 60 /* a folder that was just made is not held yet */
 
 static enum tare_status fail_errno(struct tare_err *err, const char *verb, const char *path)
 {
@@ -26,16 +30,71 @@ static enum tare_status make_new(char *path, struct tare_err *err)
     return mkdtemp(path) ? TARE_OK : fail_errno(err, "make", path);
 }
 
+static const char *temporary_root(void)
+{
+    const char *folder = getenv("TMPDIR");
+
+    return folder && *folder ? folder : "/tmp";
+}
+
 enum tare_status tree_temporary(char *path, size_t path_bytes, const char *prefix,
                                 struct tare_err *err)
 {
-    const char *folder = getenv("TMPDIR");
-    int length =
-        snprintf(path, path_bytes, "%s/%s-XXXXXX", folder && *folder ? folder : "/tmp", prefix);
+    int length = snprintf(path, path_bytes, "%s/%s-XXXXXX", temporary_root(), prefix);
 
     if (length < 0 || (size_t)length >= path_bytes)
         return tare_fail(err, TARE_LIMIT, "path of %d bytes is too long", length);
     return make_new(path, err);
+}
+
+/* Removes a folder that this user made some time ago and nobody holds. */
+static void sweep_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat info;
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &info) == 0 && info.st_uid == geteuid() &&
+        time(NULL) - info.st_mtime > SWEEP_SECONDS && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        (void)tree_remove(path, NULL);
+    (void)close(fd);
+}
+
+static void sweep(const char *prefix)
+{
+    size_t count = 0, length = strlen(prefix), random = strlen("-XXXXXX");
+    char **names = NULL, path[FILE_MAX_PATH];
+
+    if (file_list(temporary_root(), NULL, &names, &count, NULL) != TARE_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(names[i], prefix, length) == 0 && names[i][length] == '-' &&
+            strlen(names[i]) == length + random &&
+            file_join(path, sizeof(path), temporary_root(), names[i], NULL) == TARE_OK)
+            sweep_folder(path);
+    file_free_names(names, count);
+}
+
+enum tare_status tree_temporary_held(char *path, size_t path_bytes, const char *prefix, int *fd,
+                                     struct tare_err *err)
+{
+    enum tare_status status;
+
+    *fd = -1;
+    sweep(prefix);
+    status = tree_temporary(path, path_bytes, prefix, err);
+    if (status != TARE_OK)
+        return status;
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd >= 0 && flock(*fd, LOCK_EX) == 0)
+        return TARE_OK;
+    status = fail_errno(err, "hold", path);
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+    (void)rmdir(path);
+    return status;
 }
 
 enum tare_status tree_beside(char *path, size_t path_bytes, const char *target,

@@ -16,7 +16,14 @@
 enum tare_status tree_temporary(char *path, size_t path_bytes, const char *prefix,
                                 struct tare_err *err);
 
-/* The same beside target ("DIR/NAME.XXXXXX" for "DIR/NAME"), with the mode of an ordinary new
+/*
+ * The same, held until *fd is closed: a folder that nobody holds any longer, as its process was
+ * killed, is removed by the next call with that prefix, once it is a minute old.
+ */
+enum tare_status tree_temporary_held(char *path, size_t path_bytes, const char *prefix, int *fd,
+                                     struct tare_err *err);
+
+/* A new folder beside target ("DIR/NAME.XXXXXX" for "DIR/NAME"), with the mode of an ordinary new
  * folder: tree_replace() can put it in target's place. The folder's parents are made. */
 enum tare_status tree_beside(char *path, size_t path_bytes, const char *target,
                              struct tare_err *err);

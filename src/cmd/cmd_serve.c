@@ -110,6 +110,7 @@ static const struct options_usage usage = {
 struct place {
     char repository[FILE_MAX_PATH];
     char temporary[FILE_MAX_PATH]; /* "": none */
+    int temporary_fd;              /* holds it; -1: none */
 };
 
 static enum tare_status render(const struct args *args, const char *model, struct place *place,
@@ -123,7 +124,8 @@ static enum tare_status render(const struct args *args, const char *model, struc
     else if (given)
         memcpy(place->repository, given, strlen(given) + 1);
     else
-        status = tree_temporary(place->temporary, sizeof(place->temporary), "tare-serve", err);
+        status = tree_temporary_held(place->temporary, sizeof(place->temporary), "tare-serve",
+                                     &place->temporary_fd, err);
     if (status == TARE_OK && !given)
         status = file_join(place->repository, sizeof(place->repository), place->temporary,
                            "repository", err);
@@ -180,7 +182,7 @@ static enum tare_status serve(const struct args *args, const char *model, struct
         .metrics_port = (int)args->metrics_port,
         .patience_ns = args->patience_s * 1000000000,
     };
-    struct place place = {"", ""};
+    struct place place = {"", "", -1};
     struct tritonserver_options full = options;
     struct tritonserver *server = NULL;
     enum tare_status status = render(args, model, &place, err);
@@ -197,6 +199,8 @@ static enum tare_status serve(const struct args *args, const char *model, struct
     tritonserver_stop(server, 0);
     if (place.temporary[0])
         (void)tree_remove(place.temporary, NULL);
+    if (place.temporary_fd >= 0)
+        (void)close(place.temporary_fd);
     return status == TARE_STOPPED ? TARE_OK : status; /* before it was ready: as asked */
 }
 

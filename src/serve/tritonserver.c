@@ -36,6 +36,7 @@ struct tritonserver {
     struct tritonserver_facts facts;
     char repository[FILE_MAX_PATH];
     char folder[FILE_MAX_PATH]; /* temporary, with the links to the backends */
+    int folder_fd;              /* holds it */
     char id[64];                /* its own name, and that of its shared memory */
     bool given[3];              /* whether the caller chose the port: http, grpc, metrics */
     bool rendered;              /* the repository is one of tare's, complete */
@@ -104,7 +105,8 @@ static enum tare_status prepare(struct tritonserver *server,
         return tare_fail(err, TARE_ABSENT, "'%s' is no folder", options->repository);
     status = server_find(options->binary, &server->places, err);
     if (status == TARE_OK)
-        status = tree_temporary(server->folder, sizeof(server->folder), "tare-server", err);
+        status = tree_temporary_held(server->folder, sizeof(server->folder), "tare-server",
+                                     &server->folder_fd, err);
     if (status == TARE_OK)
         status = server_link_backends(&server->places, server->folder,
                                       repository_uses_python(server->repository),
@@ -233,6 +235,8 @@ static void free_server(struct tritonserver *server)
 {
     if (server->folder[0])
         (void)tree_remove(server->folder, NULL);
+    if (server->folder_fd >= 0)
+        (void)close(server->folder_fd);
     free(server);
 }
 
@@ -351,6 +355,7 @@ enum tare_status tritonserver_start(const struct tritonserver_options *options,
     *server = NULL;
     if (!s)
         return tare_fail(err, TARE_NOMEM, "out of memory for a server");
+    s->folder_fd = -1;
     (void)snprintf(s->id, sizeof(s->id), "tare_%d_%llx", (int)getpid(),
                    (unsigned long long)clock_now_ns());
     status = prepare(s, options, err);

@@ -1,7 +1,9 @@
 #include "check.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -44,6 +46,35 @@ static void makes_a_folder_of_its_own(void)
     CHECK_OK(tree_remove(b, err));
     CHECK(!file_exists(a));
     CHECK(tree_temporary(tiny, sizeof(tiny), "tare-unit", &cause) == TARE_LIMIT);
+}
+
+/* As if it were an hour old. */
+static void age(const char *path)
+{
+    const struct timespec times[2] = {{time(NULL) - 3600, 0}, {time(NULL) - 3600, 0}};
+
+    CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
+}
+
+static void sweeps_what_nobody_holds(void)
+{
+    char held[FILE_MAX_PATH], left[FILE_MAX_PATH], fresh[FILE_MAX_PATH], last[FILE_MAX_PATH];
+    int held_fd, left_fd, fresh_fd, last_fd;
+
+    CHECK(setenv("TMPDIR", root, 1) == 0);
+    CHECK_OK(tree_temporary_held(held, sizeof(held), "x", &held_fd, err));
+    CHECK_OK(tree_temporary_held(left, sizeof(left), "x", &left_fd, err));
+    CHECK_OK(tree_temporary_held(fresh, sizeof(fresh), "x", &fresh_fd, err));
+    CHECK_OK(file_make_dirs(in("x-y-longer"), err));
+    CHECK(close(left_fd) == 0 && close(fresh_fd) == 0);
+    age(held);
+    age(left);
+    age(in("x-y-longer"));
+    CHECK_OK(tree_temporary_held(last, sizeof(last), "x", &last_fd, err));
+    CHECK(file_exists(held) && !file_exists(left));
+    CHECK(file_exists(fresh) && file_exists(in("x-y-longer")) && file_exists(last));
+    CHECK(close(held_fd) == 0 && close(last_fd) == 0);
+    CHECK(unsetenv("TMPDIR") == 0);
 }
 
 static void replaces_a_folder_with_all_in_it(void)
@@ -105,6 +136,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"makes_a_folder_of_its_own", makes_a_folder_of_its_own},
+        {"sweeps_what_nobody_holds", sweeps_what_nobody_holds},
         {"replaces_a_folder_with_all_in_it", replaces_a_folder_with_all_in_it},
         {"makes_the_parents", makes_the_parents},
         {"follows_no_links", follows_no_links},
