@@ -74,13 +74,15 @@ def preprocess(device="gpu", size=None):
     shape = fn.cast(fn.peek_image_shape(jpeg), dtype=types.FLOAT64)
     height, width = shape[0], shape[1]
     resized, corner, placement = place(height, width, size)
+
     jpeg = within_size_limit(jpeg, height, width)
-    # libjpeg's defaults: smooth chroma (what device cpu does anyway), accurate IDCT, EXIF upright
+    # libjpeg's defaults: smooth chroma (device cpu does so anyway), accurate IDCT; EXIF upright
     picture = fn.decoders.image(jpeg, device="mixed" if device == "gpu" else "cpu",
                                 output_type=types.RGB, jpeg_fancy_upsampling=True)
-    # as OpenCV's INTER_LINEAR: no filter when it shrinks, the scale is that of the rounded size
+    # As OpenCV's INTER_LINEAR: no filter when it shrinks, the scale is that of the rounded size.
+    # Not rounded to bytes, which would make a whole level of many a difference from OpenCV's own.
     picture = fn.resize(picture, size=fn.cast(resized, dtype=types.FLOAT), subpixel_scale=False,
-                        interp_type=types.INTERP_LINEAR, antialias=False)
+                        interp_type=types.INTERP_LINEAR, antialias=False, dtype=types.FLOAT)
     picture = fn.slice(picture, start=fn.cast(corner, dtype=types.INT32), shape=[size, size],
                        axes=[0, 1], out_of_bounds_policy="pad", fill_values=GRAY)
     images = fn.crop_mirror_normalize(picture, dtype=types.FLOAT, output_layout="CHW",
