@@ -79,8 +79,22 @@ enum tare_status file_list_paths(const char *dir, const char *const *suffixes, c
                                  char ***paths, size_t *count, struct tare_err *err);
 void file_free_names(char **names, size_t count);
 
+/*
+ * The paths ("sub/name") of all regular files below a folder, in strcmp order; without hidden ones
+ * and Python's __pycache__. Links are followed. TARE_LIMIT over FILE_TREE_MAX of them, or folders
+ * FILE_TREE_DEPTH deep. On success the caller passes paths to file_free_names().
+ */
+#define FILE_TREE_MAX   4096
+#define FILE_TREE_DEPTH 16
+enum tare_status file_tree(const char *dir, char ***paths, size_t *count, struct tare_err *err);
+
 /* SHA-256 of a whole file, as 64 hex digits and a NUL. */
 enum tare_status file_sha256(const char *path, char hex[65], struct tare_err *err);
+
+/* The same of a folder: of the text with a line "HASH  PATH" for each file of file_tree(), as
+ * sha256sum prints it. bytes: of all the files. */
+enum tare_status file_tree_sha256(const char *dir, char hex[65], int64_t *bytes,
+                                  struct tare_err *err);
 
 /*
  * The file that this code is in, as an absolute path without links: the program, or the shared

@@ -1,7 +1,9 @@
 /* SHA-256 as in FIPS 180-4. */
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 
 static const uint32_t round_constants[64] = {
@@ -63,23 +65,65 @@ static void hash_tail(uint32_t state[8], const uint8_t *tail, size_t tail_size, 
         hash_block(state, block + 64 * i);
 }
 
-enum tare_status file_sha256(const char *path, char hex[65], struct tare_err *err)
+static void hash_bytes(const uint8_t *data, size_t size, char hex[65])
 {
     uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    size_t whole = size / 64;
+
+    for (size_t i = 0; i < whole; i++)
+        hash_block(state, data + 64 * i);
+    hash_tail(state, data ? data + 64 * whole : NULL, size - 64 * whole, size);
+    for (int i = 0; i < 8; i++)
+        (void)snprintf(hex + 8 * i, 9, "%08x", state[i]);
+}
+
+enum tare_status file_sha256(const char *path, char hex[65], struct tare_err *err)
+{
     struct file_map map;
     enum tare_status status = file_map(path, (size_t)-1, &map, err);
-    size_t whole;
 
     hex[0] = '\0';
     if (status != TARE_OK)
         return status;
-    whole = map.size / 64;
-    for (size_t i = 0; i < whole; i++)
-        hash_block(state, map.data + 64 * i);
-    hash_tail(state, map.data ? map.data + 64 * whole : NULL, map.size - 64 * whole, map.size);
+    hash_bytes(map.data, map.size, hex);
     file_unmap(&map);
-    for (int i = 0; i < 8; i++)
-        (void)snprintf(hex + 8 * i, 9, "%08x", state[i]);
     return TARE_OK;
+}
+
+static enum tare_status add_line(const char *dir, const char *name, struct buf *text,
+                                 int64_t *bytes, struct tare_err *err)
+{
+    char path[FILE_MAX_PATH], hex[65];
+    struct stat info;
+    enum tare_status status = file_join(path, sizeof(path), dir, name, err);
+
+    if (status == TARE_OK)
+        status = file_sha256(path, hex, err);
+    if (status != TARE_OK)
+        return status;
+    buf_printf(text, "%s  %s\n", hex, name);
+    *bytes += stat(path, &info) == 0 ? (int64_t)info.st_size : 0;
+    return TARE_OK;
+}
+
+enum tare_status file_tree_sha256(const char *dir, char hex[65], int64_t *bytes,
+                                  struct tare_err *err)
+{
+    struct buf text = BUF_INIT;
+    char **names = NULL;
+    size_t count = 0;
+    enum tare_status status = file_tree(dir, &names, &count, err);
+
+    hex[0] = '\0';
+    *bytes = 0;
+    for (size_t i = 0; i < count && status == TARE_OK; i++)
+        status = add_line(dir, names[i], &text, bytes, err);
+    if (status == TARE_OK)
+        status = buf_status(&text, "the hashes of a folder", err);
+    if (status == TARE_OK)
+        hash_bytes((const uint8_t *)buf_text(&text), strlen(buf_text(&text)), hex);
+    buf_release(&text);
+    file_free_names(names, count);
+    return status;
 }

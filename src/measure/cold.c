@@ -36,6 +36,28 @@ static enum tare_status begin(struct sweeps *s, size_t i, int64_t step_ns[PROTOC
     return status;
 }
 
+/* The model's file, or all those of a repository of models. */
+static enum tare_status add_model(struct page_cache_files *files, const char *model,
+                                  struct tare_err *err)
+{
+    char **names = NULL, path[FILE_MAX_PATH];
+    size_t count = 0;
+    enum tare_status status;
+
+    if (!file_exists(model))
+        return TARE_OK;
+    if (!file_is_dir(model))
+        return page_cache_add(files, model, err);
+    status = file_tree(model, &names, &count, err);
+    for (size_t i = 0; i < count && status == TARE_OK; i++) {
+        status = file_join(path, sizeof(path), model, names[i], err);
+        if (status == TARE_OK)
+            status = page_cache_add(files, path, err);
+    }
+    file_free_names(names, count);
+    return status;
+}
+
 static enum tare_status find_files(struct sweeps *s, size_t i, struct cold_cell *cold,
                                    struct tare_err *failure)
 {
@@ -44,8 +66,8 @@ static enum tare_status find_files(struct sweeps *s, size_t i, struct cold_cell 
     int64_t step_ns[PROTOCOL_STEPS];
     enum tare_status status = begin(s, i, step_ns, failure);
 
-    if (status == TARE_OK && file_exists(model))
-        status = page_cache_add(&cold->files, model, failure);
+    if (status == TARE_OK)
+        status = add_model(&cold->files, model, failure);
     if (status == TARE_OK)
         status = page_cache_add_mapped(&cold->files, s->crew[i].process.pid, failure);
     crew_stop(&s->crew[i]);

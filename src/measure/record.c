@@ -54,12 +54,15 @@ static enum tare_status put_file(struct store *store, int64_t run_id, const char
     char hex[65];
     struct stat info;
     struct store_file file = {.role = role, .path = path, .sha256 = hex};
-    enum tare_status status = file_sha256(path, hex, err);
+    enum tare_status status;
 
-    if (status != TARE_OK)
-        return status;
-    file.bytes = stat(path, &info) == 0 ? (int64_t)info.st_size : 0;
-    return store_add_file(store, run_id, &file, err);
+    if (file_is_dir(path)) { /* a repository of models */
+        status = file_tree_sha256(path, hex, &file.bytes, err);
+    } else {
+        status = file_sha256(path, hex, err);
+        file.bytes = stat(path, &info) == 0 ? (int64_t)info.st_size : 0;
+    }
+    return status == TARE_OK ? store_add_file(store, run_id, &file, err) : status;
 }
 
 static bool is_first_with_model(const struct study *study, size_t index)

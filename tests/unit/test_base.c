@@ -174,6 +174,46 @@ static void sha256_matches_its_standard(void)
     (void)unlink(path);
 }
 
+/* What `find -type f | sort | xargs sha256sum | sha256sum` prints in the folder. */
+static void a_folder_has_one_hash(void)
+{
+    static const char *const files[][2] = {
+        {"a", ""}, {"sub/b", "abc"}, {".hidden", "x"}, {"sub/__pycache__/c", "x"}};
+    char dir[] = "/tmp/tare-test-XXXXXX", path[FILE_MAX_PATH], hex[65], **paths;
+    struct tare_err failure = TARE_ERR_INIT;
+    int64_t bytes;
+    size_t count;
+
+    CHECK(mkdtemp(dir));
+    CHECK_OK(file_join(path, sizeof(path), dir, "sub/__pycache__", err));
+    CHECK_OK(file_make_dirs(path, err));
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_OK(file_join(path, sizeof(path), dir, files[i][0], err));
+        CHECK_OK(file_write(path, files[i][1], strlen(files[i][1]), err));
+    }
+    CHECK_OK(file_tree(dir, &paths, &count, err));
+    CHECK(count == 2);
+    CHECK_TEXT(paths[0], "a");
+    CHECK_TEXT(paths[1], "sub/b");
+    file_free_names(paths, count);
+    CHECK_OK(file_tree_sha256(dir, hex, &bytes, err));
+    CHECK_TEXT(hex, "680803ac4da84bdb764a0187814aaf390ec26d4810b72ba6c2a8dfc053ebb94a");
+    CHECK(bytes == 3);
+    CHECK_OK(file_join(path, sizeof(path), dir, "sub/loop", err));
+    CHECK(symlink("..", path) == 0);
+    CHECK(file_tree_sha256(dir, hex, &bytes, &failure) == TARE_LIMIT);
+    CHECK(strstr(failure.text, "folders more than 16 deep"));
+    CHECK(unlink(path) == 0);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_OK(file_join(path, sizeof(path), dir, files[i][0], err));
+        CHECK(unlink(path) == 0);
+    }
+    CHECK_OK(file_join(path, sizeof(path), dir, "sub/__pycache__", err));
+    CHECK(rmdir(path) == 0);
+    CHECK_OK(file_join(path, sizeof(path), dir, "sub", err));
+    CHECK(rmdir(path) == 0 && rmdir(dir) == 0);
+}
+
 static void control_characters_do_not_get_through(void)
 {
     char text[] = "a\033[2J\n\x7f \xc2\x9b"
@@ -216,6 +256,7 @@ int main(int argc, char **argv)
         {"wrong_options_are_named", wrong_options_are_named},
         {"durations_have_units", durations_have_units},
         {"sha256_matches_its_standard", sha256_matches_its_standard},
+        {"a_folder_has_one_hash", a_folder_has_one_hash},
         {"control_characters_do_not_get_through", control_characters_do_not_get_through},
         {"files_fail_clearly", files_fail_clearly},
         {NULL, NULL},
