@@ -424,6 +424,7 @@ static enum tare_status check_no_model(const char *runtimes, struct tare_err *er
 enum tare_status bench_make_study(struct bench_args *args, const char *operand, struct study *study,
                                   struct tare_err *err)
 {
+    char path[FILE_MAX_PATH]; /* without the slash that a folder's name may end in */
     const char *dot = operand ? strrchr(operand, '.') : NULL, *given = cell_option(args);
     bool file = dot && strcmp(dot, ".json") == 0;
     enum tare_status status;
@@ -437,7 +438,11 @@ enum tare_status bench_make_study(struct bench_args *args, const char *operand, 
     if (operand && !file && !file_exists(operand))
         return tare_fail(err, TARE_ABSENT, "no file '%s'", operand);
     operand = operand ? operand : "";
-    status = file ? study_load(operand, study, err) : matrix_study(args, operand, study, err);
+    status = set_path("model", operand, path, sizeof(path), err);
+    for (size_t end = strlen(path); status == TARE_OK && end > 1 && path[end - 1] == '/'; end--)
+        path[end - 1] = '\0';
+    if (status == TARE_OK)
+        status = file ? study_load(operand, study, err) : matrix_study(args, path, study, err);
     if (status == TARE_OK)
         status = apply_settings(args, study, err);
     return status;
