@@ -20,7 +20,7 @@ OK, FAILED, BADDATA, UNSUPPORTED, ABSENT, BROKEN, INVALID, LIMIT, TIMEOUT = (
 DTYPES = {1: "float64", 2: "float32", 3: "float16", 5: "int8", 6: "int16", 7: "int32",
           8: "int64", 9: "uint8", 10: "uint16", 11: "uint32", 12: "uint64", 13: "bool",
           14: "object"}
-ELEMENT_ROOM = 65536  # of a string of bytes
+ELEMENT_ROOM = 1 << 20  # of a string of bytes
 
 
 class Err(c.Structure):
@@ -84,7 +84,8 @@ class Backend(c.Structure):
         ("bind", slot(P, c.POINTER(Tensor), c.c_size_t, c.POINTER(Tensor), c.c_size_t, ERR)),
         ("run", slot(P, P, c.POINTER(Timing), ERR)),
         ("bound_shape", slot(P, c.c_size_t, c.POINTER(c.c_int32), c.POINTER(c.c_int64), ERR)),
-        ("submit", P), ("wait", P), ("profile", P), ("state_reset", P),
+        ("submit", slot(P, P, ERR)), ("wait", slot(P, c.POINTER(Timing), ERR)),
+        ("profile", P), ("state_reset", P),
         ("allocate", slot(P, c.c_size_t, c.POINTER(Tensor), ERR)),
     ]
 
@@ -190,6 +191,12 @@ class Session:
         timing = Timing(-1, -1, -1, -1)
         self._check(self.backend.run, self.handle, request and c.byref(request), c.byref(timing))
         return timing
+
+    def submit(self):
+        self._check(self.backend.submit, self.handle, None)
+
+    def wait(self):
+        self._check(self.backend.wait, self.handle, None)
 
     def bound_shape(self, index):
         rank, shape = c.c_int32(), (c.c_int64 * 8)()
