@@ -10,6 +10,7 @@
 #include "base/cores.h"
 #include "base/file.h"
 #include "measure/forms.h"
+#include "measure/layer.h"
 
 #define LOOK_PATIENCE_NS ((int64_t)10 * 1000000000)
 
@@ -20,7 +21,7 @@ const struct option_info bench_options[] = {
      "tare-TIME.db", NULL, 0, 0, AT(output)},
     {OPTION_TEXT, "runtime", 'r', "NAMES", "plugins, separated by commas", "onnxruntime", NULL, 0,
      0, AT(runtime)},
-    {OPTION_TEXT, "layer", 'l', "NAMES", "how a request gets there: direct, python", "direct", NULL,
+    {OPTION_TEXT, "layer", 'l', "NAMES", "how a request gets there: " LAYER_NAMES, "direct", NULL,
      0, 0, AT(layer)},
     {OPTION_TEXT, "precision", 'p', "NAMES", "what the model is made for", "fp32", NULL, 0, 0,
      AT(precision)},

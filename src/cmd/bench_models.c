@@ -6,10 +6,12 @@
 #include "backend/look.h"
 #include "base/file.h"
 #include "cmd/bench_int8.h"
+#include "cmd/bench_served.h"
 #include "cmd/command.h"
 #include "cmd/version.h"
 #include "export/checkpoint.h"
 #include "export/export_yolov8.h"
+#include "measure/layer.h"
 #include "onnx/onnx_write.h"
 
 #define LOOK_PATIENCE_NS ((int64_t)10 * 1000000000)
@@ -256,11 +258,14 @@ enum tare_status bench_export_models(struct study *study, const char *models, co
     bool any = false;
 
     for (size_t i = 0; i < study->cell_count; i++)
-        any = any || is_exported(&study->cells[i]);
+        any = any || is_exported(&study->cells[i]) || layer_find(study->cells[i].layer);
     if (any)
         status = models_folder(models, output, folder, sizeof(folder), err);
-    for (size_t i = 0; i < study->cell_count && status == TARE_OK; i++)
+    for (size_t i = 0; i < study->cell_count && status == TARE_OK; i++) {
         status = resolve_cell(study, i, folder, quiet, err);
+        if (status == TARE_OK)
+            status = bench_serve(study, &study->cells[i], folder, err);
+    }
     return status;
 }
 

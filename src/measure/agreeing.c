@@ -7,7 +7,7 @@
 
 static bool can_score(const struct cell_state *cell)
 {
-    return !cell->ended && cell->opened.predicts && cell->restart_id;
+    return !cell->ended && sweeps_scores(cell) && cell->restart_id;
 }
 
 static size_t find_reference(const struct sweeps *s)

@@ -14,6 +14,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "measure/layer.h"
 
 #define OPEN_PATIENCE_NS  ((int64_t)600 * 1000000000) /* a compiler may stand behind open() */
 #define EVAL_PATIENCE_NS  ((int64_t)120 * 1000000000) /* between two signs of progress */
@@ -206,13 +207,17 @@ void crew_put_cell(struct json_writer *w, const char *op, const struct study *st
     json_put_text(w, "plugin", study_cell_plugin(cell));
     json_put_text(w, "model", cell->model_path[0] ? cell->model_path : cell->model);
     json_put_text(w, "if_missing", cell->if_missing);
+    if (layer_find(cell->layer)) {
+        json_put_text(w, "layer", cell->layer);
+        json_put_text(w, "repository", cell->repository);
+    }
     json_put_text(w, "device", cell->device);
     json_put_text(w, "precision", cell->precision);
     json_put_int(w, "threads", cell->threads);
     json_put_int(w, "batch", cell->batch);
     json_put_int(w, "size", cell->size);
     json_open_object(w, "options");
-    if (strcmp(study_cell_plugin(cell), cell->runtime) != 0)
+    if (strcmp(study_cell_plugin(cell), cell->runtime) != 0 && !layer_find(cell->layer))
         json_put_text(w, "runtime", cell->runtime);
     if (study_cell_opens_checkpoint(cell)) {
         char side[16];

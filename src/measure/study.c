@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "measure/layer.h"
 
 void study_init(struct study *study)
 {
@@ -72,6 +73,10 @@ enum tare_status study_set_option(struct study_cell *cell, const char *name, con
 
 const char *study_cell_plugin(const struct study_cell *cell)
 {
+    const struct layer *served = layer_find(cell->layer);
+
+    if (served)
+        return served->plugin;
     return strcmp(cell->layer, "direct") == 0 ? cell->runtime : cell->layer;
 }
 

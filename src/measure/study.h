@@ -62,8 +62,9 @@ struct study_cell {
     char model[FILE_MAX_PATH];      /* as the study says, .onnx or .pt */
     char model_path[FILE_MAX_PATH]; /* the file to open; whoever exports a .pt sets it */
     char if_missing[480];           /* what to say if that file is not there; "": the usual */
+    char repository[FILE_MAX_PATH]; /* where Triton serves it from; whoever renders it sets it */
     char runtime[48];               /* "onnxruntime" */
-    char layer[24];                 /* "direct", "python" */
+    char layer[24];                 /* "direct", or another one of layer.h */
     char precision[12];             /* "fp32" */
     char device[24];                /* "cpu" */
     char head[8];                   /* "raw", "full"; "" for a model without such a choice */
@@ -162,7 +163,7 @@ enum tare_status study_set_option(struct study_cell *cell, const char *name, con
 /* Derives the lines, if there are none (see above). */
 enum tare_status study_derive_lines(struct study *study, struct tare_err *err);
 
-/* The plugin that runs a cell: the runtime's own, or the layer's ("python"). */
+/* The plugin that runs a cell: the runtime's own, or the layer's ("python", "triton"). */
 const char *study_cell_plugin(const struct study_cell *cell);
 
 /* Whether the plugin opens the checkpoint itself (torch), so that nothing is exported and head and

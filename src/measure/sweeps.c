@@ -181,6 +181,11 @@ static enum tare_status eval_cell(struct sweeps *s, size_t i, struct tare_err *f
     return status;
 }
 
+bool sweeps_scores(const struct cell_state *cell)
+{
+    return cell->opened.predicts && strcmp(cell->opened.family, "pipeline") != 0;
+}
+
 static enum tare_status eval_crew(struct sweeps *s, struct tare_err *err)
 {
     enum tare_status status = TARE_OK;
@@ -188,7 +193,7 @@ static enum tare_status eval_crew(struct sweeps *s, struct tare_err *err)
     for (size_t i = 0; i < s->study->cell_count && status == TARE_OK; i++) {
         struct tare_err failure = TARE_ERR_INIT;
 
-        if (!takes_part(s, i) || s->cells[i].scored || !s->cells[i].opened.predicts)
+        if (!takes_part(s, i) || s->cells[i].scored || !sweeps_scores(&s->cells[i]))
             continue;
         status = eval_cell(s, i, &failure, err);
         s->cells[i].scored = status == TARE_OK && failure.status == TARE_OK;

@@ -29,6 +29,7 @@ struct worker {
     FILE *channel;
     struct backend *backend;
     struct backend_session *session;
+    struct serving serving; /* of a served layer */
     struct session_graph graph;
     struct loop loop;
     struct file_map maps[PROTOCOL_MAX_PICTURES];
@@ -133,8 +134,8 @@ static enum tare_status do_open(struct worker *worker, const struct json_value *
 
     if (worker->session)
         return tare_fail(err, TARE_INVALID, "a session is open already");
-    status =
-        worker_open_session(command, &worker->backend, &worker->session, worker->reached_ns, err);
+    status = worker_open_session(command, &worker->backend, &worker->session, &worker->serving,
+                                 worker->reached_ns, err);
     if (status == TARE_OK)
         status = open_family(worker, command, err);
     reached[STEP_INPUT] = clock_now_ns();
@@ -244,7 +245,8 @@ static enum tare_status do_streams(struct worker *worker, const struct json_valu
     while (status == TARE_OK && (int64_t)worker->flow.count < count) {
         struct backend_session *session = NULL;
 
-        status = worker_open_session(command, &worker->backend, &session, worker->reached_ns, err);
+        status = worker_open_session(command, &worker->backend, &session, &worker->serving,
+                                     worker->reached_ns, err);
         if (status == TARE_OK)
             status = flow_add(&worker->flow, session, &worker->family_options, err);
     }
@@ -408,6 +410,7 @@ static void release(struct worker *worker)
         worker->loop.family->close(worker->loop.state);
     session_graph_release(&worker->graph);
     backend_session_close(worker->session);
+    serving_end(&worker->serving);
     backend_free(worker->backend);
     for (size_t i = 0; i < PROTOCOL_MAX_PICTURES; i++)
         file_unmap(&worker->maps[i]);

@@ -55,6 +55,7 @@ enum tare_status worker_agree(struct backend_session *session, const struct json
     struct agree_options options = {.count = json_count(pictures)};
     char **paths = calloc(options.count + 1, sizeof(*paths));
     struct backend_session *reference = NULL;
+    struct serving serving = {0};
     struct backend *backend = NULL;
     int64_t reached[PROTOCOL_STEPS];
     enum tare_status status = TARE_OK;
@@ -69,13 +70,14 @@ enum tare_status worker_agree(struct backend_session *session, const struct json
             status = tare_fail(err, TARE_NOMEM, "out of memory for an agreement");
     }
     if (status == TARE_OK)
-        status =
-            worker_open_session(json_get(command, "reference"), &backend, &reference, reached, err);
+        status = worker_open_session(json_get(command, "reference"), &backend, &reference, &serving,
+                                     reached, err);
     if (status == TARE_OK)
         status = agree_pictures(reference, session, &options, result, err);
     if (status == TARE_OK)
         put_figures(answer, result);
     backend_session_close(reference);
+    serving_end(&serving);
     backend_free(backend);
     for (size_t i = 0; paths && i < options.count; i++)
         free(paths[i]);

@@ -10,6 +10,8 @@
 #include "onnx/onnx_precision.h"
 #include "onnx/onnx_read.h"
 
+#define MAX_OPTIONS 32 /* of a command */
+
 static bool is_int8(const char *precision)
 {
     return strcmp(precision, "int8") == 0;
@@ -43,14 +45,33 @@ static enum tare_status check_precision(const struct backend *backend, const cha
     return status;
 }
 
+/* A served layer's plugin opens the repository, or a server over it, instead of the model's file.
+ */
+static enum tare_status begin_layer(const struct json_value *command, struct serving *serving,
+                                    struct backend_session_options *open,
+                                    struct tare_option_value *options, struct tare_err *err)
+{
+    const struct layer *layer = layer_find(json_text(json_get(command, "layer"), ""));
+    const char *repository = json_text(json_get(command, "repository"), "");
+    enum tare_status status;
+    size_t added;
+
+    if (!layer)
+        return TARE_OK;
+    status = serving_begin(serving, layer, repository, options + open->option_count, &added, err);
+    open->option_count += added;
+    open->model_path = layer->transport ? NULL : repository;
+    return status;
+}
+
 enum tare_status worker_open_session(const struct json_value *command, struct backend **backend,
-                                     struct backend_session **session, int64_t *reached_ns,
-                                     struct tare_err *err)
+                                     struct backend_session **session, struct serving *serving,
+                                     int64_t *reached_ns, struct tare_err *err)
 {
     const struct json_value *given = json_get(command, "options");
     const char *missing = json_text(json_get(command, "if_missing"), "");
     struct tare_err failure = TARE_ERR_INIT;
-    struct tare_option_value options[32];
+    struct tare_option_value options[MAX_OPTIONS + SERVING_OPTIONS];
     struct backend_session_options open = {
         .model_path = json_text(json_get(command, "model"), NULL),
         .device = json_text(json_get(command, "device"), "cpu"),
@@ -66,14 +87,14 @@ enum tare_status worker_open_session(const struct json_value *command, struct ba
 
     if (open.model_path && !open.model_path[0])
         open.model_path = NULL;
-    if (open.option_count > sizeof(options) / sizeof(options[0]))
+    if (open.option_count > MAX_OPTIONS)
         return tare_fail(err, TARE_LIMIT, "too many options");
     for (size_t i = 0; i < open.option_count; i++)
         options[i] =
             (struct tare_option_value){json_key(given, i), json_text(json_at(given, i), "")};
-    status = *backend ? TARE_OK
-                      : backend_acquire(json_text(json_get(command, "plugin"), ""), backend, NULL,
-                                        0, err);
+    status = begin_layer(command, serving, &open, options, err);
+    if (status == TARE_OK && !*backend)
+        status = backend_acquire(json_text(json_get(command, "plugin"), ""), backend, NULL, 0, err);
     reached_ns[STEP_PLUGIN] = clock_now_ns();
     if (status == TARE_OK && !json_bool(json_get(command, "cold"), false))
         status = check_precision(*backend, open.model_path, open.precision, err);

@@ -1,0 +1,83 @@
+#include "cmd/bench_served.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/tree.h"
+#include "cmd/version.h"
+#include "measure/layer.h"
+#include "measure/serving.h"
+#include "serve/repository.h"
+#include "serve/server_places.h"
+
+/* "served-yolov8n-fp32-...": the cell's key as a file's name */
+static enum tare_status folder_of(const struct study_cell *cell, const char *folder, char *path,
+                                  struct tare_err *err)
+{
+    char name[sizeof(cell->key) + 16];
+
+    (void)snprintf(name, sizeof(name), "served-%.200s", cell->key);
+    for (char *c = name; *c; c++)
+        if (!isalnum((unsigned char)*c) && *c != '.')
+            *c = '-';
+    return file_join(path, FILE_MAX_PATH, folder, name, err);
+}
+
+/* Links beside the repository: Triton's C API takes a folder of backends. */
+static enum tare_status link_backends(const struct study_cell *cell, const struct layer *layer,
+                                      struct tare_err *err)
+{
+    struct server_places places;
+    char path[FILE_MAX_PATH], note[300];
+    bool python = strstr(layer->served, "python") != NULL;
+    int length = snprintf(path, sizeof(path), "%s%s", cell->repository, SERVING_BACKENDS_SUFFIX);
+    enum tare_status status = TARE_OK;
+
+    if (length < 0 || (size_t)length >= sizeof(path))
+        return tare_fail(err, TARE_LIMIT, "path of %d bytes is too long", length);
+    status = server_find(NULL, &places, err);
+    if (status == TARE_OK)
+        status = tree_remove(path, err);
+    if (status == TARE_OK)
+        status = file_make_dirs(path, err);
+    if (status == TARE_OK)
+        status = server_link_backends(&places, path, python, note, err);
+    if (status == TARE_OK && note[0])
+        status = tare_fail(err, TARE_ABSENT, "%s", note);
+    return status;
+}
+
+enum tare_status bench_serve(struct study *study, struct study_cell *cell, const char *folder,
+                             struct tare_err *err)
+{
+    const struct layer *layer = layer_find(cell->layer);
+    const struct repository_options options = {
+        .model_path = cell->model_path,
+        .version = TARE_VERSION,
+        .models = layer ? layer->served : NULL,
+        .plugin = cell->runtime,
+        .precision = cell->precision,
+        .max_batch = cell->batch,
+        .delay_given = true,
+        .threads = cell->threads,
+        .pool_threads = cell->threads,
+        .min_score = study->min_score,
+        .iou = study->iou,
+    };
+    enum tare_status status;
+
+    if (!layer)
+        return TARE_OK;
+    if (strcmp(cell->device, "cpu") != 0)
+        return tare_fail(err, TARE_UNSUPPORTED,
+                         "layer '%s' is served on the cpu alone, not on '%s'", cell->layer,
+                         cell->device);
+    status = folder_of(cell, folder, cell->repository, err);
+    if (status == TARE_OK)
+        status = repository_render(&options, cell->repository, NULL, err);
+    if (status == TARE_OK && !layer->transport)
+        status = link_backends(cell, layer, err);
+    return status;
+}
