@@ -9,6 +9,7 @@
 #include "backend/look.h"
 #include "base/cores.h"
 #include "base/file.h"
+#include "measure/flow.h"
 #include "measure/forms.h"
 #include "measure/layer.h"
 
@@ -66,8 +67,11 @@ const struct option_info bench_options[] = {
     {OPTION_CHOICE, "mode", 'm', "MODE",
      "one run after the other, as a camera comes, long visits in A B B A, or many at once",
      "back_to_back", "back_to_back|paced|soak|throughput", 0, 0, AT(mode)},
-    {OPTION_NUMBER, "rate", 0, "HZ", "starts a second in paced mode", "30", NULL, 0.001, 1e6,
-     AT(rate)},
+    {OPTION_NUMBER, "rate", 0, "HZ",
+     "starts a second: paced (30), or offered to all streams of throughput mode", NULL, NULL, 0.001,
+     1e6, AT(rate)},
+    {OPTION_INT, "streams", 0, "N", "throughput: so many at once, instead of as many as serve best",
+     NULL, NULL, 0, FLOW_MAX_STREAMS, AT(streams)},
     {OPTION_TEXT, "soak", 0, "TIME", "a visit's length in soak mode", "60s", NULL, 0, 0, AT(soak)},
     {OPTION_INT, "cold", 0, "N",
      "at the end start every cell so often, page cache dropped and warm; 10 give an interval", "0",
@@ -154,6 +158,7 @@ static const char *run_option(const struct bench_args *a)
         {"cold", a->cold >= 0},
         {"warmup-runs", a->warmup_runs >= 0},
         {"rate", a->rate > 0},
+        {"streams", a->streams > 0},
         {"no-confirm", !a->confirm},
     };
     const char *name = cell_option(a);
@@ -389,6 +394,8 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
         status = tare_fail(err, TARE_INVALID, "'--soak' needs '--mode soak'");
     if (args->rate > 0 || (study->paced && study->rate_hz <= 0))
         study->rate_hz = args->rate > 0 ? args->rate : 30;
+    if (args->streams > 0)
+        study->streams = args->streams;
     if (args->visit && status == TARE_OK)
         status = set_duration("visit", args->visit, &study->visit_ns, err);
     if (args->warmup && status == TARE_OK)

@@ -15,6 +15,7 @@ struct bench_args {
     struct option_list options;
     int64_t sweeps, restarts, runs, warmup_runs, cold, seed, imgsz;
     const char *visit, *warmup, *timeout, *budget, *width, *resume;
+    int64_t streams;
     double rate;
     bool quiet, json, ledger, peaks, profile, confirm;
 };

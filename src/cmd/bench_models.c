@@ -63,9 +63,13 @@ static void export_stem(const struct study_cell *cell, char *name, size_t bytes)
     const char *base = file_base_name(cell->model);
     size_t stem = strlen(base) - strlen(".pt");
 
-    (void)snprintf(name, bytes, "%.*s-%s-%d-b%d", (int)(stem < 200 ? stem : 200), base,
+    char batch[16] = "dynamic";
+
+    if (!bench_serves_batches(cell))
+        (void)snprintf(batch, sizeof(batch), "%d", cell->batch);
+    (void)snprintf(name, bytes, "%.*s-%s-%d-b%s", (int)(stem < 200 ? stem : 200), base,
                    strcmp(cell->head, "full") == 0 ? "full" : "raw", cell->size ? cell->size : 640,
-                   cell->batch);
+                   batch);
 }
 
 /* The file of that export in folder; what: "" or ".int8". */
@@ -117,7 +121,7 @@ static enum tare_status export_cell(const struct study *study, size_t index, con
     const struct yolov8_options options = {
         .head = strcmp(cell->head, "full") == 0 ? YOLOV8_FULL : YOLOV8_RAW,
         .size = cell->size,
-        .batch = cell->batch,
+        .batch = bench_serves_batches(cell) ? YOLOV8_DYNAMIC : cell->batch,
         .version = TARE_VERSION,
     };
     char path[FILE_MAX_PATH];

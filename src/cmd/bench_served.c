@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -49,6 +50,46 @@ static enum tare_status link_backends(const struct study_cell *cell, const struc
     return status;
 }
 
+static const struct served_option {
+    const char *name;
+    int64_t max;
+} served_options[] = {{"max_batch", REPOSITORY_MAX_BATCH},
+                      {"queue_delay_us", REPOSITORY_MAX_DELAY_US},
+                      {"instances", REPOSITORY_MAX_INSTANCES}};
+
+/* The value of an option; fallback if the cell does not set it. */
+static int64_t option_of(const struct study_cell *cell, const char *name, int64_t fallback)
+{
+    for (size_t i = 0; i < cell->option_count; i++)
+        if (strcmp(cell->options[i].name, name) == 0)
+            return strtoll(cell->options[i].value, NULL, 10);
+    return fallback;
+}
+
+static enum tare_status check_option(const struct study_option *option, struct tare_err *err)
+{
+    for (size_t i = 0; i < sizeof(served_options) / sizeof(served_options[0]); i++) {
+        char *end;
+        int64_t value = strtoll(option->value, &end, 10);
+
+        if (strcmp(option->name, served_options[i].name) != 0)
+            continue;
+        if (option->value[0] && !*end && value >= 0 && value <= served_options[i].max)
+            return TARE_OK;
+        return tare_fail(err, TARE_INVALID, "option '%s' is '%s', need 0 to %lld", option->name,
+                         option->value, (long long)served_options[i].max);
+    }
+    return tare_fail(err, TARE_INVALID,
+                     "a served layer has no option '%s', only max_batch, queue_delay_us and "
+                     "instances",
+                     option->name);
+}
+
+bool bench_serves_batches(const struct study_cell *cell)
+{
+    return layer_find(cell->layer) && option_of(cell, "max_batch", 1) > 1;
+}
+
 enum tare_status bench_serve(struct study *study, struct study_cell *cell, const char *folder,
                              struct tare_err *err)
 {
@@ -59,17 +100,23 @@ enum tare_status bench_serve(struct study *study, struct study_cell *cell, const
         .models = layer ? layer->served : NULL,
         .plugin = cell->runtime,
         .precision = cell->precision,
-        .max_batch = cell->batch,
+        .max_batch = option_of(cell, "max_batch", cell->batch),
         .delay_given = true,
+        .queue_delay_us = option_of(cell, "queue_delay_us", 0),
+        .instances = option_of(cell, "instances", 0),
         .threads = cell->threads,
         .pool_threads = cell->threads,
         .min_score = study->min_score,
         .iou = study->iou,
     };
-    enum tare_status status;
+    enum tare_status status = TARE_OK;
 
     if (!layer)
         return TARE_OK;
+    for (size_t i = 0; i < cell->option_count && status == TARE_OK; i++)
+        status = check_option(&cell->options[i], err);
+    if (status != TARE_OK)
+        return status;
     if (strcmp(cell->device, "cpu") != 0)
         return tare_fail(err, TARE_UNSUPPORTED,
                          "layer '%s' is served on the cpu alone, not on '%s'", cell->layer,

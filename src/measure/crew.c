@@ -14,6 +14,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/printable.h"
+#include "measure/flow.h"
 #include "measure/layer.h"
 
 #define OPEN_PATIENCE_NS  ((int64_t)600 * 1000000000) /* a compiler may stand behind open() */
@@ -226,7 +227,7 @@ void crew_put_cell(struct json_writer *w, const char *op, const struct study *st
         json_put_text(w, "imgsz", side);
         json_put_text(w, "head", cell->head[0] ? cell->head : "raw");
     }
-    for (size_t i = 0; i < cell->option_count; i++)
+    for (size_t i = 0; i < cell->option_count && !layer_find(cell->layer); i++)
         json_put_text(w, cell->options[i].name, cell->options[i].value);
     json_close_object(w);
     json_put_number(w, "min_score", study->min_score);
@@ -507,17 +508,17 @@ enum tare_status crew_streams(struct crew_member *member, const struct study *st
     return status;
 }
 
-enum tare_status crew_flow(struct crew_member *member, int64_t lead_ns, int64_t duration_ns,
-                           int64_t first_picture, int64_t patience_ns, struct crew_visit *visit,
-                           struct tare_err *err)
+enum tare_status crew_flow(struct crew_member *member, const struct flow_options *options,
+                           int64_t patience_ns, struct crew_visit *visit, struct tare_err *err)
 {
     struct buf command = BUF_INIT;
     enum tare_status status;
 
     buf_printf(&command,
                "{\"op\": \"flow\", \"lead_ns\": %lld, \"duration_ns\": %lld, "
-               "\"first_picture\": %lld}",
-               (long long)lead_ns, (long long)duration_ns, (long long)first_picture);
+               "\"first_picture\": %lld, \"period_ns\": %lld}",
+               (long long)options->lead_ns, (long long)options->duration_ns,
+               (long long)options->first_picture, (long long)options->period_ns);
     status = ask_runs(member, &command, patience_ns, visit, err);
     visit->cpu_ns = -1; /* it holds the lead-in and the end too */
     if (status == TARE_OK && (visit->runs < 1 || visit->wall_ns < 1))

@@ -84,11 +84,12 @@ enum tare_status crew_visit(struct crew_member *member, int64_t runs, int64_t fi
 enum tare_status crew_streams(struct crew_member *member, const struct study *study,
                               const struct study_cell *cell, int32_t streams, struct tare_err *err);
 
+struct flow_options;
+
 /* All streams at once (flow.h): visit gets the runs that ended and the time that they took;
  * their latencies lie in member->shared, as totals. */
-enum tare_status crew_flow(struct crew_member *member, int64_t lead_ns, int64_t duration_ns,
-                           int64_t first_picture, int64_t patience_ns, struct crew_visit *visit,
-                           struct tare_err *err);
+enum tare_status crew_flow(struct crew_member *member, const struct flow_options *options,
+                           int64_t patience_ns, struct crew_visit *visit, struct tare_err *err);
 
 /* One command and its answer, which the caller frees, on error too. For commands of other files. */
 enum tare_status crew_ask(struct crew_member *member, const struct buf *command,

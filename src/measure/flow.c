@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 
+#define TOGETHER_SHARE 20 /* of a run's time: ends so close belong to one batch */
+
 /* What the streams of one flow_run() share. */
 struct race {
     struct flow *flow;
@@ -86,6 +88,26 @@ void flow_release(struct flow *flow)
 /* --- running -----------------------------------------------------------------------------------
  */
 
+/* Takes the next run and waits until it is due; false if there is none before the deadline. */
+static bool take_run(struct race *race, int64_t *run, int64_t *start_ns)
+{
+    int64_t period_ns = race->options->period_ns;
+
+    *start_ns = clock_now_ns();
+    if (!period_ns && *start_ns >= race->deadline_ns)
+        return false;
+    *run = atomic_fetch_add(&race->next, 1);
+    if (*run >= race->flow->max_runs)
+        return false;
+    if (!period_ns)
+        return true;
+    *start_ns = race->begin_ns + *run * period_ns;
+    if (*start_ns >= race->deadline_ns)
+        return false;
+    clock_sleep_until(*start_ns);
+    return true;
+}
+
 static void *run_stream(void *data)
 {
     struct runner *runner = data;
@@ -94,12 +116,10 @@ static void *run_stream(void *data)
     const struct loop_sinks none = {0};
 
     while (!atomic_load_explicit(&race->stop, memory_order_relaxed)) {
-        int64_t start_ns = clock_now_ns(), made;
-        int64_t run =
-            start_ns < race->deadline_ns ? atomic_fetch_add(&race->next, 1) : race->flow->max_runs;
         struct loop_options once = {.runs = 1, .max_runs = 1};
+        int64_t run, start_ns, made;
 
-        if (run >= race->flow->max_runs)
+        if (!take_run(race, &run, &start_ns))
             break;
         once.first_picture = race->options->first_picture + run * loop->slots;
         if (loop_run(loop, &once, &none, &made, &runner->err) != TARE_OK) {
@@ -123,27 +143,44 @@ static int compare_ends(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/*
+ * How many runs ended together at the start: one, or those that a server answered as a batch. The
+ * rate counts from their end on, so that a batch is not counted without the time that it took.
+ */
+static size_t first_batch(const struct done *done, size_t count)
+{
+    int64_t together_ns = done[0].latency_ns / TOGETHER_SHARE;
+    size_t first = 1;
+
+    while (first < count && done[first].end_ns - done[0].end_ns <= together_ns)
+        first++;
+    return first;
+}
+
 static enum tare_status measure(const struct race *race, int64_t *latencies,
                                 struct flow_result *result, struct tare_err *err)
 {
     int64_t taken = atomic_load(&race->next), from = race->begin_ns + race->options->lead_ns;
-    size_t count = 0, most = (size_t)(taken < race->flow->max_runs ? taken : race->flow->max_runs);
+    size_t count = 0, first,
+           most = (size_t)(taken < race->flow->max_runs ? taken : race->flow->max_runs);
     struct done *done = calloc(most + 1, sizeof(*done));
 
     if (!done)
         return tare_fail(err, TARE_NOMEM, "out of memory for %zu runs", most);
     for (size_t i = 0; i < most; i++) {
-        int64_t end = race->flow->ends_ns[i];
+        int64_t end = race->flow->ends_ns[i], start = race->flow->starts_ns[i];
 
-        if (end >= from && end <= race->deadline_ns)
-            done[count++] = (struct done){end, end - race->flow->starts_ns[i]};
+        if (race->options->period_ns ? end && start >= from
+                                     : end >= from && end <= race->deadline_ns)
+            done[count++] = (struct done){end, end - start};
     }
     qsort(done, count, sizeof(*done), compare_ends);
-    for (size_t i = 1; i < count; i++)
-        latencies[i - 1] = done[i].latency_ns;
-    if (count > 1) {
-        result->runs = (int64_t)count - 1;
-        result->window_ns = done[count - 1].end_ns - done[0].end_ns;
+    first = count ? first_batch(done, count) : 0;
+    for (size_t i = first; i < count; i++)
+        latencies[i - first] = done[i].latency_ns;
+    if (count > first) {
+        result->runs = (int64_t)(count - first);
+        result->window_ns = done[count - 1].end_ns - done[first - 1].end_ns;
     }
     free(done);
     if (result->window_ns > 0)

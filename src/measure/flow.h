@@ -4,9 +4,15 @@
  * different pictures overlap over all cores. What comes out is the machine's throughput, and the
  * latency of a picture under that load.
  *
- * All streams are busy from the first to the last moment that counts: runs that end in the lead-in
- * or after the deadline are left out, and the rate is taken between the first and the last end that
- * are left, so that neither start nor stop is in it.
+ * With a period the load is offered instead: run i is due at i periods from the start, whichever
+ * stream is free takes it, and its latency counts from when it was due (an open loop, as MLPerf's
+ * server scenario; where no stream is free in time the wait is part of the latency). Then every run
+ * that was due after the lead-in counts.
+ *
+ * Otherwise all streams are busy from the first to the last moment that counts: runs that end in
+ * the lead-in or after the deadline are left out, and the rate is taken between the first end (of
+ * the whole batch, where a server answers several at once) and the last one that are left, so that
+ * neither start nor stop is in it.
  *
  * Threads: a flow belongs to one thread; the streams' own threads live inside flow_run().
  */
@@ -47,6 +53,7 @@ struct flow_options {
     int64_t lead_ns;       /* runs that end before this time has passed do not count */
     int64_t duration_ns;   /* after the lead-in */
     int64_t first_picture; /* of loop.pictures; each run takes the next ones */
+    int64_t period_ns;     /* between the moments at which runs are due; 0: as fast as they go */
 };
 
 struct flow_result {

@@ -73,6 +73,7 @@ struct ledger_times {
     double inside_ns;       /* median as the worker's own binding timed itself */
     double latency_p50_ns;  /* throughput: of one run under that load */
     double latency_p95_ns;
+    double latency_p99_ns;
     double lateness_p99_ns;         /* paced: how late the harness itself was */
     double stage_ns[LEDGER_STAGES]; /* medians; NAN where the cell has no such stage */
     double mean_clock_hz;           /* mean over visits */

@@ -314,6 +314,9 @@ static enum tare_status fill_series(struct store *store, const struct ledger_vis
     if (status == TARE_OK)
         status =
             pooled_quantile(store, visits, STORE_SERIES_LATENCY, 0.95, &times->latency_p95_ns, err);
+    if (status == TARE_OK)
+        status =
+            pooled_quantile(store, visits, STORE_SERIES_LATENCY, 0.99, &times->latency_p99_ns, err);
     for (int s = 0; s < LEDGER_STAGES && status == TARE_OK; s++)
         status = pooled_quantile(store, visits, stage_series[s], 0.5, &times->stage_ns[s], err);
     return status;

@@ -26,7 +26,8 @@
  *         -> {"ok": true, "figures": {"agreement.found": 0.97, ...}}
  *     {"op": "streams", "count": 2, and all that "open" has}: further sessions, alike
  *         -> {"ok": true, "streams": 2}
- *     {"op": "flow", "lead_ns": 200000000, "duration_ns": 2000000000, "first_picture": 0}
+ *     {"op": "flow", "lead_ns": 200000000, "duration_ns": 2000000000, "first_picture": 0,
+ *      "period_ns": 0}
  *         the answer as visit's: runs that ended in wall_ns, by all streams together
  *     {"op": "quit"}                                              no answer
  * A command that failed: {"ok": false, "status": -6, "text": "..."}; the worker goes on.

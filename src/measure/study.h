@@ -17,7 +17,7 @@
  *       "budget_ms": 0, "width": 0, "max_sweeps": 200,
  *       "memory_limit_mb": 0, "resident_limit_mb": 0, "cpus": "0-3", "seed": 1, "confirm": true,
  *       "freeze": false,            other workers are stopped by signal, not waited for
- *       "mode": "back_to_back", "rate_hz": 0, "soak_ms": 60000, "cold": 0,
+ *       "mode": "back_to_back", "rate_hz": 0, "streams": 0, "soak_ms": 60000, "cold": 0,
  *       "min_score": 0.25, "iou": 0.7, "max_drop": 0, "max_ap_drop": 0,
  *       "forms": ["default", "quiet"],      of every cell whose runtime has a quiet form
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
@@ -113,7 +113,9 @@ struct study {
     int64_t cold;    /* starts of every cell at the end, each with page cache dropped and warm */
     bool paced;
     bool throughput; /* several streams at once, as many as serve best; not with paced */
-    double rate_hz;  /* paced: starts a second */
+    int64_t streams; /* throughput: so many at once; 0: found by a pilot */
+    double rate_hz;  /* paced: starts a second; throughput: the same over all streams, 0: as fast as
+                        they go */
     double min_score, iou;
     double max_drop;    /* share of the reference's boxes that a cell may lose and still be chosen;
                            0: agreement decides nothing */

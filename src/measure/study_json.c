@@ -6,6 +6,7 @@
 
 #include "base/cores.h"
 #include "base/json_tree.h"
+#include "measure/flow.h"
 #include "measure/forms.h"
 #include "measure/study.h"
 
@@ -57,6 +58,7 @@ static const struct field study_fields[] = {
     {.name = "freeze", .kind = FIELD_BOOL, .offset = offsetof(struct study, freeze)},
     {.name = "confirm", .kind = FIELD_BOOL, .offset = offsetof(struct study, confirm)},
     {"rate_hz", FIELD_NUMBER, offsetof(struct study, rate_hz), 0, 0, 1e6},
+    {"streams", FIELD_INT, offsetof(struct study, streams), 0, 0, FLOW_MAX_STREAMS},
     {"min_score", FIELD_NUMBER, offsetof(struct study, min_score), 0, 0, 1},
     {"iou", FIELD_NUMBER, offsetof(struct study, iou), 0, 0, 1},
     {"max_drop", FIELD_NUMBER, offsetof(struct study, max_drop), 0, 0, 1},

@@ -65,6 +65,7 @@ static void put_settings(struct json_writer *w, const struct study *study)
     json_put_number(w, "soak_ms", (double)study->soak_ns / 1e6);
     json_put_int(w, "cold", study->cold);
     json_put_number(w, "rate_hz", study->rate_hz);
+    json_put_int(w, "streams", study->streams);
     json_put_number(w, "min_score", study->min_score);
     json_put_number(w, "iou", study->iou);
     json_put_number(w, "max_drop", study->max_drop);

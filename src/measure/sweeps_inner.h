@@ -78,8 +78,8 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
  * the store, and stores the plan. spent_ns: what they took. */
 enum tare_status width_settle(struct sweeps *s, int64_t spent_ns, struct tare_err *err);
 
-/* Whether a cell has an AP and agrees with a reference: not a served pipeline, which gives boxes over
- * its own least score alone. */
+/* Whether a cell has an AP and agrees with a reference: not a served pipeline, which gives boxes
+ * over its own least score alone. */
 bool sweeps_scores(const struct cell_state *cell);
 
 /* How long the run has taken so far, in all of its processes that came to their end. */

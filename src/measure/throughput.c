@@ -77,8 +77,13 @@ static enum tare_status measure(struct sweeps *s, size_t i, double *hz, struct t
         return status;
     run_ns = visit.wall_ns / longer(visit.runs, 1);
     for (int burst = -1; burst < BURSTS && status == TARE_OK; burst++) {
-        status = crew_flow(member, longer(LEAD_NS, 2 * run_ns), longer(BURST_NS, 10 * run_ns),
-                           (burst + 1) * 17, PATIENCE_NS, &visit, failure);
+        const struct flow_options options = {
+            .lead_ns = longer(LEAD_NS, 2 * run_ns),
+            .duration_ns = longer(BURST_NS, 10 * run_ns),
+            .first_picture = (burst + 1) * 17,
+        };
+
+        status = crew_flow(member, &options, PATIENCE_NS, &visit, failure);
         if (status == TARE_OK && burst >= 0)
             rates[burst] = (double)visit.runs * 1e9 / (double)visit.wall_ns;
     }
@@ -200,6 +205,14 @@ enum tare_status throughput_choose(struct sweeps *s, size_t i, struct tare_err *
     struct search search = {
         .s = s, .cell = i, .processors = count_processors(s), .failure = failure};
 
+    if (s->study->streams) {
+        s->cells[i].streams = (int32_t)s->study->streams;
+        s->cells[i].threads =
+            s->study->cells[i].threads ? s->study->cells[i].threads : search.processors;
+        search.tried[search.count++] =
+            (struct setting){s->cells[i].streams, s->cells[i].threads, NAN};
+        return keep(&search, &s->cells[i], err);
+    }
     if (s->cells[i].streams == 0)
         read_known(s, &s->cells[i]);
     if (s->cells[i].streams)
@@ -224,11 +237,14 @@ enum tare_status throughput_visit(struct sweeps *s, size_t i, int64_t sweep,
                                   struct crew_visit *visit, struct tare_err *failure)
 {
     const struct cell_state *cell = &s->cells[i];
-    int64_t duration = longer(VISIT_NS, s->plan.runs[i] * cell->pilot_ns);
-    int64_t first = sweep * s->plan.runs[i] * s->study->cells[i].batch;
+    const struct flow_options options = {
+        .lead_ns = longer(LEAD_NS, 2 * cell->pilot_ns),
+        .duration_ns = longer(VISIT_NS, s->plan.runs[i] * cell->pilot_ns),
+        .first_picture = sweep * s->plan.runs[i] * s->study->cells[i].batch,
+        .period_ns = s->study->rate_hz > 0 ? (int64_t)(1e9 / s->study->rate_hz) : 0,
+    };
 
-    return crew_flow(&s->crew[i], longer(LEAD_NS, 2 * cell->pilot_ns), duration, first,
-                     10 * duration + PATIENCE_NS, visit, failure);
+    return crew_flow(&s->crew[i], &options, 10 * options.duration_ns + PATIENCE_NS, visit, failure);
 }
 
 enum tare_status throughput_record(struct store *store, const struct store_visit *row,

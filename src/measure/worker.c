@@ -261,6 +261,7 @@ static enum tare_status do_flow(struct worker *worker, const struct json_value *
         .lead_ns = limited(command, "lead_ns", (int64_t)3600 * 1000000000),
         .duration_ns = limited(command, "duration_ns", (int64_t)3600 * 1000000000),
         .first_picture = limited(command, "first_picture", INT64_MAX / 2),
+        .period_ns = limited(command, "period_ns", (int64_t)3600 * 1000000000),
     };
     int64_t faults = major_faults();
     struct flow_result result;

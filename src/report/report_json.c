@@ -88,6 +88,7 @@ static void put_times(struct json_writer *w, enum store_visit_mode mode,
     if (mode == STORE_VISIT_THROUGHPUT) {
         json_put_number(w, "latency_p50_ns", t->latency_p50_ns);
         json_put_number(w, "latency_p95_ns", t->latency_p95_ns);
+        json_put_number(w, "latency_p99_ns", t->latency_p99_ns);
     }
     json_put_number(w, "mean_clock_hz", t->mean_clock_hz);
     json_put_number(w, "cpu_share", t->cpu_share);

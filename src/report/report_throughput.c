@@ -49,6 +49,7 @@ static void put_cell(struct buf *out, const struct ledger_cell *cell, bool winne
     write_padded(out, text, -9);
     write_padded(out, write_ms(times->latency_p50_ns, false).text, -9);
     write_padded(out, write_ms(times->latency_p95_ns, false).text, -9);
+    write_padded(out, write_ms(times->latency_p99_ns, false).text, -9);
     write_padded(out, cell->accuracy.known ? write_points(cell->accuracy.coco[0], false).text : "–",
                  -7);
     buf_append_char(out, '\n');
@@ -58,10 +59,11 @@ void throughput_put_cells(struct buf *out, const struct ledger *ledger)
 {
     const struct ledger_decision *decision = &ledger->decision;
 
-    buf_printf(out, "  %-*s%9s %-16s%9s%9s%9s%7s\n", NAME_COLUMNS, "", "/s", "[95 %]", "streams",
-               "p50 ms", "p95 ms", "AP");
+    buf_printf(out, "  %-*s%9s %-16s%9s%9s%9s%9s%7s\n", NAME_COLUMNS, "", "/s", "[95 %]", "streams",
+               "p50 ms", "p95 ms", "p99 ms", "AP");
     for (size_t i = 0; i < ledger->cell_count; i++)
         put_cell(out, &ledger->cells[i], decision->known && decision->winner == i);
-    buf_append_text(out, "  streams: sessions at once x threads of each, found by a pilot; p50 and "
-                         "p95: of one run\n  under that load\n");
+    buf_append_text(out, "  streams: sessions at once x threads of each, found by a pilot unless "
+                         "given; p50, p95, p99: of\n  one run under that load, all runs "
+                         "together\n");
 }
