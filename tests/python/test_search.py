@@ -124,6 +124,40 @@ def test_the_front_is_what_nothing_beats(tare, searched):
     assert points[winner][0] == min(time for time, found, _ in points.values() if found >= 0.4)
 
 
+@pytest.fixture(scope="module")
+def annotated(few, tmp_path_factory):
+    """The annotations of the few pictures alone."""
+    whole = json.loads((DATA / "sample/instances.json").read_text())
+    names = {path.name for path in few.iterdir()}
+    images = [image for image in whole["images"] if image["file_name"] in names]
+    ids = {image["id"] for image in images}
+    path = tmp_path_factory.mktemp("annotated") / "few.json"
+    path.write_text(json.dumps({**whole, "images": images, "annotations": [
+        a for a in whole["annotations"] if a["image_id"] in ids]}))
+    return path
+
+
+def test_a_search_by_ap_on_tuning_pictures(tare, model, few, annotated, tmp_path):
+    """The winner's AP, scored anew by pycocotools' rules, is within the drop of FP32's."""
+    drop = 20
+    done = tare("quantize", model, "-i", few, "--max-ap-drop", drop, "--tuning-images", few,
+                "--tuning-annotations", annotated, "--budget", "30s", "--threads", 1,
+                "-o", tmp_path / "mix.onnx", "-q")
+    assert done.returncode == 0, done.stderr
+    aps = {}
+    for name, precision in ((model, "fp32"), (tmp_path / "mix.onnx", "int8")):
+        scored = tare("eval", name, "-a", annotated, "-i", few, "--precision", precision,
+                      "--threads", 1, "-q", "--json")
+        assert scored.returncode == 0, scored.stderr
+        aps[precision] = json.loads(scored.stdout)["figures"]["ap"]
+    assert 0 < aps["fp32"] - drop / 100 <= aps["int8"]
+    ledger = json.loads(tare("report", tmp_path / "mix.db", "--json").stdout)["ledgers"][0]
+    winner = next(c for c in ledger["cells"] if c["label"] == ledger["decision"]["winner"])
+    assert winner["accuracy"]["ap"] == pytest.approx(aps["int8"], abs=1e-6)
+    ours = [p.read_bytes() for p in (tmp_path / "mix.search").glob("*.onnx")]
+    assert (tmp_path / "mix.onnx").read_bytes() in ours
+
+
 def test_a_picture_to_judge_by_is_not_tuned_on(tare, model, few, tmp_path):
     (tmp_path / "held").mkdir()
     shutil.copy(next(few.glob("*.jpg")), tmp_path / "held/other-name.jpg")
