@@ -44,7 +44,7 @@ def agreement(model, runtime, reference, images):
     return found["found"]["value"], (found["found"]["low"], found["found"]["high"]), sqnr
 
 
-def speed(ours, peers["openvino"], images, work):
+def speed(ours, peer, images, work):
     """Times of both on OpenVINO, one thread: (ms, ms, ratio, low, high)."""
     cell = {"runtime": "openvino", "precision": "int8", "threads": 1}
     study = {"name": "int8", "images": str(images), "budget_ms": 120000, "max_sweeps": 40,
