@@ -51,6 +51,11 @@ def until(condition, seconds=30):
         time.sleep(0.05)
 
 
+def heed_hangups():
+    """Whoever runs the tests may ignore them, as nohup does, and a program leaves that as it is."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Serving:
     """`tare serve ... --json` in the foreground. facts: what it printed once it was ready."""
 
@@ -60,7 +65,8 @@ class Serving:
         env = dict(os.environ, TMPDIR=str(self.folder), XDG_RUNTIME_DIR=str(self.folder))
         self.process = subprocess.Popen(
             [program, "serve", "--json", *FREE_PORTS, *map(str, arguments)], env=env, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=heed_hangups)
         line = self.process.stdout.readline()
         if not line:
             self.process.wait()
