@@ -62,8 +62,8 @@ static enum tare_status fuzz_answer(struct infer_request *request, int64_t json_
     return status;
 }
 
-static void fuzz_infer(enum kserve_transport transport, int64_t json_bytes, const uint8_t *data,
-                       size_t size)
+__attribute__((unused)) static void fuzz_infer(enum kserve_transport transport, int64_t json_bytes,
+                                               const uint8_t *data, size_t size)
 {
     struct fuzz_outputs whole, split, open;
     struct infer_request *one = fuzz_request(transport, &whole);
