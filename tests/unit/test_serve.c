@@ -1,12 +1,15 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/tree.h"
 #include "serve/server_http.h"
 #include "serve/server_log.h"
@@ -268,6 +271,44 @@ static void finds_a_free_port(void)
     buf_release(&body);
 }
 
+/* Answers one request with chunks that never end, each with more around it than in it. */
+static void answer_for_ever(int listener)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static char chunks[500][2000]; /* at once, so that there is always more to read */
+    int fd = accept(listener, NULL, NULL);
+
+    memset(chunks, 'x', sizeof(chunks));
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+        memcpy(chunks[i], "1;", 2);
+        memcpy(chunks[i] + sizeof(chunks[i]) - 5, "\r\ny\r\n", 5);
+    }
+    if (send(fd, head, strlen(head), MSG_NOSIGNAL) > 0)
+        while (send(fd, chunks, sizeof(chunks), MSG_NOSIGNAL) > 0)
+            continue;
+    _exit(0);
+}
+
+static void gives_an_endless_answer_up(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), code, status;
+    struct buf body = BUF_INIT;
+    pid_t child;
+
+    CHECK(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 1) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
+    child = fork();
+    if (child == 0)
+        answer_for_ever(listener);
+    CHECK(server_http(ntohs(address.sin_port), "GET", "/", clock_now_ns() + 200000000, &code, &body,
+                      NULL) == TARE_TIMEOUT);
+    CHECK(waitpid(child, &status, 0) == child);
+    (void)close(listener);
+    buf_release(&body);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -281,6 +322,7 @@ int main(int argc, char **argv)
         {"refuses_a_file_in_the_way", refuses_a_file_in_the_way},
         {"reads_states_in_range", reads_states_in_range},
         {"finds_a_free_port", finds_a_free_port},
+        {"gives_an_endless_answer_up", gives_an_endless_answer_up},
         {NULL, NULL},
     };
 
