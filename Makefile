@@ -143,8 +143,9 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(LIB)
 	$(CC) $(CFLAGS) $(SANITIZE) $(FUZZ_ENGINE) -pthread $(LDFLAGS) $(filter %.o,$^) $(LIB) \
 		$(LDLIBS) -o $@
 
-# Parsers that are a plugin's own
+# Parsers that are a plugin's or a backend's own
 $(BUILD)/tests/fuzz/fuzz_ort_trace: $(BUILD)/obj/plugins/onnxruntime/ort_trace.o
+$(BUILD)/tests/fuzz/fuzz_triton_settings: $(BUILD)/obj/triton/triton_settings.o
 
 .PHONY: fuzzers
 fuzzers: $(FUZZ:%=$(BUILD)/tests/fuzz/%)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/loader.h"
 #include "base/json_tree.h"
 #include "vision/letterbox.h"
 
@@ -85,6 +86,16 @@ static enum tare_status read_text(const struct parameter *given, const char **te
     return TARE_OK;
 }
 
+/* One of tare's own, not a path: a config must not choose what the server's process loads. Whoever
+ * may ask the server to load a model may give it a config. */
+static enum tare_status read_plugin(const struct parameter *given, const char **text,
+                                    struct tare_err *err)
+{
+    if (!backend_name_is_valid(given->value))
+        return wrong(given, "the name of a plugin", err);
+    return read_text(given, text, err);
+}
+
 /* A name inside the version's folder: whoever may write a config may not thereby read any file. */
 static enum tare_status read_file_name(const struct parameter *given, const char **text,
                                        struct tare_err *err)
@@ -94,12 +105,16 @@ static enum tare_status read_file_name(const struct parameter *given, const char
     return read_text(given, text, err);
 }
 
+/* Options of plugins that name libraries and programs are for who starts the server, by the
+ * environment. */
 static enum tare_status read_option(struct triton_settings *settings, const struct parameter *given,
                                     struct tare_err *err)
 {
     if (settings->option_count == BACKEND_OPTIONS_MAX)
         return tare_fail(err, TARE_LIMIT, "more than %d parameters option.NAME",
                          BACKEND_OPTIONS_MAX);
+    if (strchr(given->value, '/'))
+        return wrong(given, "a value without '/'", err);
     settings->options[settings->option_count++] =
         (struct tare_option_value){given->name + strlen("option."), given->value};
     return TARE_OK;
@@ -113,7 +128,7 @@ static enum tare_status read_parameter(struct triton_settings *s, const struct p
     if (strcmp(name, "role") == 0)
         return read_role(given, &s->role, err);
     if (strcmp(name, "plugin") == 0)
-        return read_text(given, &s->plugin, err);
+        return read_plugin(given, &s->plugin, err);
     if (strcmp(name, "model_file") == 0)
         return read_file_name(given, &s->model_file, err);
     if (strcmp(name, "precision") == 0)

@@ -79,6 +79,10 @@ void process_release(struct process *process, int64_t grace_ns);
 /* CPU time that a process and all its threads have used, by /proc; -1 if it is gone. */
 int64_t process_cpu_ns(pid_t pid);
 
+/* When a process was started, in ticks of the clock since the machine was: with its number it names
+ * one process only, also once the number is another's. 0 if it is gone. */
+uint64_t process_start_ticks(pid_t pid);
+
 /* A process and its living descendants, parents first; at most max are written. Returns how many.
  */
 size_t process_tree(pid_t pid, pid_t *pids, size_t max);

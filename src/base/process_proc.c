@@ -6,7 +6,8 @@
 #include "base/file.h"
 #include "base/process.h"
 
-#define TREE_MAX 1024 /* processes of a tree; bounded, as a pid may be reused meanwhile */
+#define TREE_MAX    1024 /* processes of a tree; bounded, as a pid may be reused meanwhile */
+#define START_FIELD 22   /* of /proc/PID/stat, from 1: when the process was started */
 
 static bool read_proc(pid_t pid, const char *name, char **text)
 {
@@ -55,6 +56,22 @@ int64_t process_cpu_ns(pid_t pid)
     int64_t total = 0;
 
     return each_thread(pid, add_time, &total) ? total : -1;
+}
+
+uint64_t process_start_ticks(pid_t pid)
+{
+    uint64_t start = 0;
+    char *text, *at;
+
+    if (!read_proc(pid, "stat", &text))
+        return 0;
+    at = strrchr(text, ')'); /* its name comes before, and may hold anything */
+    for (int field = 2; at && field < START_FIELD; field++)
+        at = strchr(at + 1, ' ');
+    if (at)
+        start = strtoull(at, NULL, 10);
+    free(text);
+    return start;
 }
 
 static int64_t status_kib(pid_t pid, const char *key)

@@ -48,7 +48,7 @@ enum tare_status serve_detach(struct serve_tie *tie, bool *waits, int *exit_code
                               struct tare_err *err)
 {
     enum tare_status status = server_state_take(&tie->state_fd, err);
-    int ends[2];
+    int ends[2] = {-1, -1};
     pid_t child;
 
     tie->report_fd = -1;
@@ -57,8 +57,11 @@ enum tare_status serve_detach(struct serve_tie *tie, bool *waits, int *exit_code
     (void)fflush(stdout);
     if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0) {
         status = tare_fail(err, TARE_IO, "cannot go into the background: %s", strerror(errno));
-        server_state_release(tie->state_fd);
-        return status;
+        if (ends[0] >= 0)
+            (void)close(ends[0]);
+        if (ends[1] >= 0)
+            (void)close(ends[1]);
+        return status; /* the caller releases the state */
     }
     *waits = child != 0;
     (void)close(ends[child != 0]);
@@ -131,6 +134,16 @@ int serve_status(bool json)
     return status == TARE_OK ? command_finish("serve", EXIT_OK) : command_fail("serve", &err);
 }
 
+/* The process may have gone a moment ago, and its number be another's. */
+static void kill_server(pid_t pid)
+{
+    struct server_state state;
+    bool running;
+
+    if (server_state_read(&state, &running, NULL) == TARE_OK && running && state.pid == pid)
+        (void)kill(pid, SIGKILL); /* the kernel then tells its server to stop */
+}
+
 /* Waits until the process that was found has given up its lock; false if it does not in time. */
 static bool wait_gone(pid_t pid, int64_t patience_ns)
 {
@@ -164,7 +177,7 @@ int serve_stop(void)
         status = tare_fail(&err, TARE_FAILED, "cannot end process %d: %s", (int)state.pid,
                            strerror(errno));
     if (status == TARE_OK && !wait_gone(state.pid, STOP_NS)) {
-        (void)kill(state.pid, SIGKILL); /* the kernel then tells its server to stop */
+        kill_server(state.pid);
         if (!wait_gone(state.pid, KILL_NS))
             status = tare_fail(&err, TARE_TIMEOUT, "process %d does not end", (int)state.pid);
     }

@@ -118,6 +118,9 @@ enum tare_status infer_answer_piece(struct infer_answer *answer, int64_t wire_by
     if (answer->piece == answer->ordered)
         return tare_fail(err, TARE_BADDATA, "the server sends more tensors than it says");
     output = &answer->outputs[answer->order[answer->piece]];
+    if (wire_bytes < 0)
+        return tare_fail(err, TARE_BADDATA, "output '%s' comes without its size",
+                         output->tensor.name);
     if (output->shared ? wire_bytes != 0
                        : output->wire_bytes >= 0 && wire_bytes != output->wire_bytes)
         return tare_fail(err, TARE_BADDATA, "output '%s' comes with %lld bytes, said %lld",
@@ -216,7 +219,8 @@ enum tare_status infer_answer_end(struct infer_answer *answer, struct tare_err *
         else if (output->tensor.data && output->tensor.dtype == TARE_BYTES)
             status = check_elements(output, err);
     }
-    if (status == TARE_OK && answer->piece_left > 0)
-        status = tare_fail(err, TARE_BADDATA, "the server's response ends too early");
+    for (size_t i = answer->piece; i < answer->ordered && status == TARE_OK; i++)
+        if (answer->outputs[answer->order[i]].wire_bytes > 0)
+            status = tare_fail(err, TARE_BADDATA, "the server's response ends too early");
     return status;
 }

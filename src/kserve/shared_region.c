@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,12 +12,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/process.h"
 
 #define NAME_START "tare-kserve-"
 #define ATTEMPTS   100
-#define STAT_MAX   4096
-#define START_TIME 22 /* the field of /proc/PID/stat that says when a process was started */
 
 /* Who a name belongs to. */
 struct owner {
@@ -30,23 +29,9 @@ static uint64_t process_space(void)
     return stat("/proc/self/ns/pid", &info) == 0 ? (uint64_t)info.st_ino : 0;
 }
 
-/* When a process was started, in ticks since the machine was; 0 if it is gone. */
 static uint64_t start_of(uint64_t pid)
 {
-    char path[64], *text = NULL, *at;
-    uint64_t start = 0;
-    size_t size;
-
-    (void)snprintf(path, sizeof(path), "/proc/%" PRIu64 "/stat", pid);
-    if (file_read(path, STAT_MAX, &text, &size, NULL) != TARE_OK)
-        return 0;
-    at = strrchr(text, ')'); /* its name comes before, and may hold anything */
-    for (int field = 2; at && field < START_TIME; field++)
-        at = strchr(at + 1, ' ');
-    if (at)
-        start = strtoull(at, NULL, 10);
-    free(text);
-    return start;
+    return pid <= INT_MAX ? process_start_ticks((pid_t)pid) : 0;
 }
 
 static struct owner this_process(void)

@@ -67,17 +67,26 @@ enum tare_status server_free_port(int *port, struct tare_err *err)
     return tare_fail(err, TARE_FAILED, "no free port found between %d and %d", PORT_LOW, PORT_HIGH);
 }
 
+/* Milliseconds that are left; an error if none are, or the user asked to stop. */
+static enum tare_status check_time(int64_t deadline_ns, int64_t *left_ms, struct tare_err *err)
+{
+    *left_ms = (deadline_ns - clock_now_ns()) / 1000000;
+    if (stop_requested())
+        return tare_fail(err, TARE_STOPPED, "stopped");
+    return *left_ms > 0 ? TARE_OK
+                        : tare_fail(err, TARE_TIMEOUT, "the server did not answer in time");
+}
+
 static enum tare_status wait_for(int fd, short event, int64_t deadline_ns, struct tare_err *err)
 {
     for (;;) {
         struct pollfd poller = {fd, event, 0};
-        int64_t left_ms = (deadline_ns - clock_now_ns()) / 1000000;
+        int64_t left_ms;
+        enum tare_status status = check_time(deadline_ns, &left_ms, err);
         int ready;
 
-        if (stop_requested())
-            return tare_fail(err, TARE_STOPPED, "stopped");
-        if (left_ms <= 0)
-            return tare_fail(err, TARE_TIMEOUT, "the server did not answer in time");
+        if (status != TARE_OK)
+            return status;
         ready = poll(&poller, 1, left_ms > 200 ? 200 : (int)left_ms);
         if (ready > 0)
             return TARE_OK;
@@ -144,15 +153,18 @@ static enum tare_status receive(int fd, int64_t deadline_ns, int *code, struct b
     struct http_reader reader;
     enum tare_status status = TARE_OK;
     char bytes[STEP];
+    int64_t left_ms;
     bool done = false;
 
     http_read_start(&reader, ANSWER_MAX);
     while (status == TARE_OK && !done) {
         ssize_t count = recv(fd, bytes, sizeof(bytes), 0);
 
-        if (count > 0)
+        if (count > 0) {
             status = read_bytes(&reader, bytes, (size_t)count, body, &done, err);
-        else if (count == 0 && http_read_closed(&reader) == HTTP_DONE)
+            if (status == TARE_OK && !done) /* one who never pauses is never waited for */
+                status = check_time(deadline_ns, &left_ms, err);
+        } else if (count == 0 && http_read_closed(&reader) == HTTP_DONE)
             done = true;
         else if (count == 0)
             status = tare_fail(err, TARE_BADDATA, "the server's answer is cut");

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,10 @@
 #include "base/json_tree.h"
 #include "base/json_write.h"
 #include "base/printable.h"
+#include "base/process.h"
 
 #define STATE_MAX  16384 /* bytes of the file */
+#define PORT_MAX   65535
 #define TAKE_TRIES 10
 
 /* In /tmp anybody can put something in the way: only a folder of this user's own will do. */
@@ -52,10 +55,12 @@ static enum tare_status open_state(const char *path, int flags, int *fd, struct 
     *fd = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
     if (*fd < 0 && errno == ENOENT)
         return TARE_OK;
-    if (*fd >= 0 && fstat(*fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == getuid())
+    /* a second name may be that of a file which is not to be emptied */
+    if (*fd >= 0 && fstat(*fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == getuid() &&
+        info.st_nlink <= 1)
         return TARE_OK;
     (void)tare_fail(err, TARE_IO, "cannot use '%s': %s", path,
-                    *fd < 0 ? strerror(errno) : "it is not a file of this user");
+                    *fd < 0 ? strerror(errno) : "it is not a file of this user alone");
     if (*fd >= 0)
         (void)close(*fd);
     *fd = -1;
@@ -71,34 +76,47 @@ static bool is_current(int fd, const char *path)
            held.st_dev == named.st_dev;
 }
 
-/* A file that is half written, or of a server that is being started, gives pid 0. */
-static void parse(const char *text, size_t size, struct server_state *state)
+static int in_range(const struct json_value *root, const char *key, int least, int most)
+{
+    int64_t number = json_int(json_get(root, key), 0);
+
+    return number >= least && number <= most ? (int)number : 0;
+}
+
+void server_state_parse(const char *text, size_t size, struct server_state *state)
 {
     struct json_tree *tree = NULL;
     const struct json_value *root;
+    int64_t start;
 
+    memset(state, 0, sizeof(*state));
     if (json_parse(text, size, &tree, NULL) != TARE_OK)
         return;
     root = json_root(tree);
-    state->http_port = (int)json_int(json_get(root, "http_port"), 0);
-    state->grpc_port = (int)json_int(json_get(root, "grpc_port"), 0);
-    state->metrics_port = (int)json_int(json_get(root, "metrics_port"), 0);
+    state->pid = in_range(root, "pid", 2, INT_MAX);
+    start = json_int(json_get(root, "start_ticks"), 0);
+    state->start_ticks = start > 0 ? (uint64_t)start : 0;
+    state->http_port = in_range(root, "http_port", 1, PORT_MAX);
+    state->grpc_port = in_range(root, "grpc_port", 1, PORT_MAX);
+    state->metrics_port = in_range(root, "metrics_port", 1, PORT_MAX);
     state->started_s = json_int(json_get(root, "started_s"), 0);
     (void)snprintf(state->repository, sizeof(state->repository), "%s",
                    json_text(json_get(root, "repository"), ""));
     printable_line(state->repository);
-    state->pid = (pid_t)json_int(json_get(root, "pid"), 0);
     json_free(tree);
 }
 
+/*
+ * A file that is half written, or of a server that is being started, gives pid 0. So does one that
+ * a killed process left and that is locked, but not emptied yet: its pid may be anybody's now.
+ */
 static void read_open(int fd, struct server_state *state)
 {
     char text[STATE_MAX];
     ssize_t count = pread(fd, text, sizeof(text), 0);
 
-    if (count > 0)
-        parse(text, (size_t)count, state);
-    if (state->pid < 2)
+    server_state_parse(text, count > 0 ? (size_t)count : 0, state);
+    if (state->start_ticks == 0 || process_start_ticks(state->pid) != state->start_ticks)
         state->pid = 0;
 }
 
@@ -132,8 +150,8 @@ enum tare_status server_state_take(int *fd, struct tare_err *err)
             break;
         if (*fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) != 0)
             status = fail_running(*fd, i + 1 < TAKE_TRIES, err);
-        else if (*fd >= 0 && is_current(*fd, path))
-            return ftruncate(*fd, 0) == 0 ? TARE_OK : tare_fail(err, TARE_IO, "'%s'", path);
+        else if (*fd >= 0 && is_current(*fd, path) && ftruncate(*fd, 0) == 0)
+            return TARE_OK;
         if (*fd >= 0) /* or one that ended meanwhile removed its file */
             (void)close(*fd);
         *fd = -1;
@@ -151,6 +169,7 @@ enum tare_status server_state_write(int fd, const struct server_state *state, st
     json_start(&json, &text, true);
     json_open_object(&json, NULL);
     json_put_int(&json, "pid", state->pid);
+    json_put_int(&json, "start_ticks", (int64_t)process_start_ticks(state->pid));
     json_put_int(&json, "http_port", state->http_port);
     json_put_int(&json, "grpc_port", state->grpc_port);
     json_put_int(&json, "metrics_port", state->metrics_port);

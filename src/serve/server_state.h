@@ -20,6 +20,8 @@
 
 struct server_state {
     pid_t pid; /* of the process that looks after the server */
+    uint64_t
+        start_ticks; /* of that process, by process_start_ticks(); server_state_write()'s own */
     int http_port, grpc_port, metrics_port;
     char repository[FILE_MAX_PATH];
     int64_t started_s; /* wall clock, seconds since 1970 */
@@ -37,8 +39,12 @@ enum tare_status server_state_write(int fd, const struct server_state *state, st
 /* Removes the file and gives up the lock. A negative fd is allowed. */
 void server_state_release(int fd);
 
+/* Reads what server_state_write() wrote. A pid that is none is 0, and so is a port. */
+void server_state_parse(const char *text, size_t size, struct server_state *state);
+
 /*
- * What runs. *running says whether a server does; state->pid is 0 as long as it is being started.
+ * What runs. *running says whether a server does; state->pid is 0 as long as it is being started,
+ * and if the file is still that of a process that is gone.
  * TARE_IO if the file is there but cannot be read, or is another user's.
  */
 enum tare_status server_state_read(struct server_state *state, bool *running, struct tare_err *err);

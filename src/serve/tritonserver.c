@@ -174,24 +174,37 @@ static void add_settings(const struct tritonserver *server, struct settings *set
     settings->argv[settings->count] = NULL;
 }
 
-static enum tare_status start_process(struct tritonserver *server, struct tare_err *err)
+/* An empty entry of the path would be the folder that tare was called in: whoever can write there
+ * would put libraries into the server. */
+static void put_libraries(const struct tritonserver *server, struct buf *setting)
 {
     const char *present = getenv("LD_LIBRARY_PATH");
-    char libraries[2 * FILE_MAX_PATH];
-    const char *const env[] = {libraries, NULL};
+
+    buf_printf(setting, "LD_LIBRARY_PATH=%s", server->places.libraries);
+    if (present && *present)
+        buf_printf(setting, ":%s", present);
+}
+
+static enum tare_status start_process(struct tritonserver *server, struct tare_err *err)
+{
+    struct buf libraries = BUF_INIT;
+    const char *env[] = {NULL, NULL};
     struct settings *settings = calloc(1, sizeof(*settings));
     struct process_options options = {.shared_fd = -1, .own_group = true, .death_signal = SIGTERM};
     enum tare_status status;
 
-    if (!settings)
-        return tare_fail(err, TARE_NOMEM, "out of memory for a server");
-    add_settings(server, settings);
-    options.argv = settings->argv;
-    (void)snprintf(libraries, sizeof(libraries), "LD_LIBRARY_PATH=%s%s%.4000s",
-                   server->places.libraries, present ? ":" : "", present ? present : "");
-    options.env = server->places.libraries[0] ? env : NULL;
-    status = process_start(&server->process, &options, err);
-    server->facts.pid = server->process.pid;
+    put_libraries(server, &libraries);
+    status = settings ? buf_status(&libraries, "the server's environment", err)
+                      : tare_fail(err, TARE_NOMEM, "out of memory for a server");
+    if (status == TARE_OK) {
+        add_settings(server, settings);
+        env[0] = buf_text(&libraries);
+        options.argv = settings->argv;
+        options.env = server->places.libraries[0] ? env : NULL;
+        status = process_start(&server->process, &options, err);
+        server->facts.pid = server->process.pid;
+    }
+    buf_release(&libraries);
     free(settings);
     return status;
 }

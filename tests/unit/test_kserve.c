@@ -277,6 +277,42 @@ static void refuses_tensors_that_do_not_fit(void)
     CHECK(infer_request_new(&plan, &request, NULL) == TARE_INVALID);
 }
 
+/* --- answers --- */
+
+/* What comes of an answer whose length is not known beforehand, as in chunks, all at once. */
+static enum tare_status take_answer(const char *list, size_t tensor_bytes)
+{
+    struct infer_request *request = make(KSERVE_HTTP, NULL);
+    const struct exchange_sink *sink = request->exchange.sink;
+    size_t size = strlen(list);
+    enum tare_status status = sink->begin(request, (int64_t)size, -1, NULL);
+    uint8_t bytes[512];
+
+    memcpy(bytes, list, size);
+    memset(bytes + size, 1, tensor_bytes);
+    if (status == TARE_OK)
+        status = sink->take(request, bytes, size + tensor_bytes, NULL);
+    if (status == TARE_OK)
+        status = sink->end(request, NULL);
+    infer_request_free(request);
+    return status;
+}
+
+static void refuses_answers_that_lack_bytes(void)
+{
+    static const char sized[] = "{\"outputs\":[{\"name\":\"y\",\"datatype\":\"FP32\","
+                                "\"shape\":[4],\"parameters\":{\"binary_data_size\":16}}]}";
+    static const char open[] = "{\"outputs\":[{\"name\":\"y\",\"datatype\":\"FP32\","
+                               "\"shape\":[4]}]}";
+
+    CHECK(take_answer(sized, 16) == TARE_OK);
+    CHECK(take_answer(sized, 15) == TARE_BADDATA);
+    CHECK(take_answer(sized, 17) == TARE_BADDATA);
+    CHECK(take_answer(sized, 0) == TARE_BADDATA);
+    CHECK(take_answer(open, 0) == TARE_BADDATA);
+    CHECK(take_answer(open, 16) == TARE_BADDATA);
+}
+
 /* --- shared memory --- */
 
 static void knows_stale_regions(void)
@@ -332,6 +368,7 @@ int main(int argc, char **argv)
         {"writes_protobuf", writes_protobuf},
         {"writes_sizes_of_strings_in_shared_memory", writes_sizes_of_strings_in_shared_memory},
         {"refuses_tensors_that_do_not_fit", refuses_tensors_that_do_not_fit},
+        {"refuses_answers_that_lack_bytes", refuses_answers_that_lack_bytes},
         {"knows_stale_regions", knows_stale_regions},
         {"refuses_regions_without_room", refuses_regions_without_room},
         {0},

@@ -1,8 +1,15 @@
 #include "check.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/tree.h"
 #include "serve/server_http.h"
 #include "serve/server_log.h"
@@ -148,7 +155,7 @@ static void refuses_what_is_no_list(void)
 
 static void one_server_a_user(void)
 {
-    struct server_state state = {.pid = 1234, .http_port = 8000, .repository = "/r"}, read;
+    struct server_state state = {.pid = getpid(), .http_port = 8000, .repository = "/r"}, read;
     char folder[FILE_MAX_PATH];
     bool running = true;
     int fd, other;
@@ -163,7 +170,7 @@ static void one_server_a_user(void)
     CHECK(server_state_take(&other, NULL) == TARE_FAILED && other < 0);
     CHECK_OK(server_state_write(fd, &state, err));
     CHECK_OK(server_state_read(&read, &running, err));
-    CHECK(running && read.pid == 1234 && read.http_port == 8000);
+    CHECK(running && read.pid == getpid() && read.http_port == 8000);
     CHECK_TEXT(read.repository, "/r");
     CHECK(server_state_take(&other, NULL) == TARE_FAILED && other < 0);
     server_state_release(fd);
@@ -172,6 +179,85 @@ static void one_server_a_user(void)
     CHECK_OK(server_state_take(&fd, err));
     server_state_release(fd);
     CHECK(rmdir(folder) == 0); /* nothing is left in it */
+}
+
+/* Folder of a state that path names; the caller removes both. */
+static void make_state_folder(char *folder, char *path)
+{
+    CHECK_OK(tree_temporary(folder, FILE_MAX_PATH, "tare-unit", err));
+    CHECK_OK(file_join(path, FILE_MAX_PATH, folder, "tare-serve.json", err));
+    CHECK(setenv("XDG_RUNTIME_DIR", folder, 1) == 0);
+}
+
+/* A server that was killed left its file, and the next one has locked it but not emptied it yet:
+ * the process that has that number meanwhile is none of ours. */
+static void takes_no_other_process_for_the_server(void)
+{
+    struct server_state state = {.http_port = 8000, .repository = "/r"}, read = {.pid = 0};
+    char folder[FILE_MAX_PATH], path[FILE_MAX_PATH];
+    bool running = false;
+    pid_t child;
+    int fd, status;
+
+    make_state_folder(folder, path);
+    child = fork();
+    if (child == 0) {
+        state.pid = getpid();
+        status = server_state_take(&fd, NULL) == TARE_OK &&
+                         server_state_write(fd, &state, NULL) == TARE_OK
+                     ? 0
+                     : 1;
+        _exit(status);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(fd >= 0 && flock(fd, LOCK_EX) == 0);
+    CHECK_OK(server_state_read(&read, &running, err));
+    CHECK(running && read.pid == 0);
+    (void)close(fd);
+    CHECK_OK(server_state_read(&read, &running, err));
+    CHECK(!running && read.pid == 0);
+    CHECK_OK(tree_remove(folder, err));
+}
+
+static void refuses_a_file_in_the_way(void)
+{
+    struct server_state read;
+    char folder[FILE_MAX_PATH], path[FILE_MAX_PATH], other[FILE_MAX_PATH];
+    struct stat info;
+    bool running;
+    int fd = -1;
+
+    make_state_folder(folder, path);
+    CHECK_OK(file_join(other, sizeof(other), folder, "precious", err));
+    CHECK_OK(file_write(other, "text", 4, err));
+    CHECK(symlink(other, path) == 0);
+    CHECK(server_state_take(&fd, NULL) == TARE_IO && fd < 0);
+    CHECK(server_state_read(&read, &running, NULL) == TARE_IO && !running);
+    CHECK(unlink(path) == 0 && link(other, path) == 0);
+    CHECK(server_state_take(&fd, NULL) == TARE_IO && fd < 0);
+    CHECK(stat(other, &info) == 0 && info.st_size == 4);
+    CHECK(unlink(path) == 0 && mkfifo(path, 0600) == 0);
+    CHECK(server_state_take(&fd, NULL) == TARE_IO && fd < 0);
+    CHECK_OK(tree_remove(folder, err));
+}
+
+static void reads_states_in_range(void)
+{
+    static const char *const broken[] = {
+        "", "[]", "{\"pid\":4294967298}", "{\"pid\":1}", "{\"pid\":-5}", "{\"pid\":2.5}"};
+    static const char text[] = "{\"pid\": 2, \"http_port\": 65537, \"grpc_port\": -1, "
+                               "\"metrics_port\": 4294975296, \"repository\": \"a\\u001b\"}";
+    struct server_state state;
+
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        server_state_parse(broken[i], strlen(broken[i]), &state);
+        CHECK(state.pid == 0);
+    }
+    server_state_parse(text, strlen(text), &state);
+    CHECK(state.pid == 2 && state.http_port == 0 && state.grpc_port == 0);
+    CHECK(state.metrics_port == 0);
+    CHECK_TEXT(state.repository, "a?");
 }
 
 static void finds_a_free_port(void)
@@ -185,6 +271,44 @@ static void finds_a_free_port(void)
     buf_release(&body);
 }
 
+/* Answers one request with chunks that never end, each with more around it than in it. */
+static void answer_for_ever(int listener)
+{
+    static const char head[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static char chunks[500][2000]; /* at once, so that there is always more to read */
+    int fd = accept(listener, NULL, NULL);
+
+    memset(chunks, 'x', sizeof(chunks));
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+        memcpy(chunks[i], "1;", 2);
+        memcpy(chunks[i] + sizeof(chunks[i]) - 5, "\r\ny\r\n", 5);
+    }
+    if (send(fd, head, strlen(head), MSG_NOSIGNAL) > 0)
+        while (send(fd, chunks, sizeof(chunks), MSG_NOSIGNAL) > 0)
+            continue;
+    _exit(0);
+}
+
+static void gives_an_endless_answer_up(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), code, status;
+    struct buf body = BUF_INIT;
+    pid_t child;
+
+    CHECK(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 1) == 0);
+    CHECK(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
+    child = fork();
+    if (child == 0)
+        answer_for_ever(listener);
+    CHECK(server_http(ntohs(address.sin_port), "GET", "/", clock_now_ns() + 200000000, &code, &body,
+                      NULL) == TARE_TIMEOUT);
+    CHECK(waitpid(child, &status, 0) == child);
+    (void)close(listener);
+    buf_release(&body);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
@@ -194,7 +318,11 @@ int main(int argc, char **argv)
         {"reads_what_is_loaded", reads_what_is_loaded},
         {"refuses_what_is_no_list", refuses_what_is_no_list},
         {"one_server_a_user", one_server_a_user},
+        {"takes_no_other_process_for_the_server", takes_no_other_process_for_the_server},
+        {"refuses_a_file_in_the_way", refuses_a_file_in_the_way},
+        {"reads_states_in_range", reads_states_in_range},
         {"finds_a_free_port", finds_a_free_port},
+        {"gives_an_endless_answer_up", gives_an_endless_answer_up},
         {NULL, NULL},
     };
 
