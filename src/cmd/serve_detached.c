@@ -48,7 +48,7 @@ enum tare_status serve_detach(struct serve_tie *tie, bool *waits, int *exit_code
                               struct tare_err *err)
 {
     enum tare_status status = server_state_take(&tie->state_fd, err);
-    int ends[2];
+    int ends[2] = {-1, -1};
     pid_t child;
 
     tie->report_fd = -1;
@@ -57,7 +57,8 @@ enum tare_status serve_detach(struct serve_tie *tie, bool *waits, int *exit_code
     (void)fflush(stdout);
     if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0) {
         status = tare_fail(err, TARE_IO, "cannot go into the background: %s", strerror(errno));
-        server_state_release(tie->state_fd);
+        for (int i = 0; i < 2 && ends[i] >= 0; i++)
+            (void)close(ends[i]);
         return status;
     }
     *waits = child != 0;
@@ -68,6 +69,7 @@ enum tare_status serve_detach(struct serve_tie *tie, bool *waits, int *exit_code
         return TARE_OK;
     }
     (void)close(tie->state_fd); /* the child's copy holds the lock */
+    tie->state_fd = -1;
     *exit_code = wait_for_report(ends[0], child);
     (void)close(ends[0]);
     if (*exit_code != EXIT_OK)
@@ -103,16 +105,15 @@ static int print_nothing(bool json)
     return command_finish("serve", EXIT_FAILED);
 }
 
-static int print_starting(const struct server_state *state, bool json)
+static int print_starting(bool json)
 {
-    (void)state;
     (void)puts(json ? "{\"running\": true, \"pid\": null}" : "a server is being started");
     return command_finish("serve", EXIT_OK);
 }
 
 int serve_status(bool json)
 {
-    struct serve_view view = {.version = "", .note = "", .hint = "'tare serve --stop' ends it"};
+    struct serve_view view = {.version = "", .hint = "'tare serve --stop' ends it"};
     struct tritonserver_model *models = NULL;
     struct tare_err err = TARE_ERR_INIT;
     bool running;
@@ -121,7 +122,7 @@ int serve_status(bool json)
     if (status == TARE_OK && !running)
         return print_nothing(json);
     if (status == TARE_OK && view.state.pid == 0)
-        return print_starting(&view.state, json);
+        return print_starting(json);
     if (status == TARE_OK)
         status = tritonserver_ask_models(view.state.http_port, &models, &view.model_count, &err);
     view.models = models;

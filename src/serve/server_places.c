@@ -132,11 +132,10 @@ static bool try_own(const char *folder, const char *name, char *path)
 /* bin/triton/tare beside the program, lib/tare/triton/tare where it is installed. */
 static enum tare_status find_own(char *path, struct tare_err *err)
 {
-    char program[FILE_MAX_PATH], home[FILE_MAX_PATH];
+    char program[FILE_MAX_PATH] = "", home[FILE_MAX_PATH];
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
     if (length > 0) {
-        program[length] = '\0';
         *strrchr(program, '/') = '\0'; /* the link is absolute */
         if (try_own(program, "triton/" OWN_BACKEND, path))
             return TARE_OK;
