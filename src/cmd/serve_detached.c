@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -148,11 +149,23 @@ static bool wait_gone(pid_t pid, int64_t patience_ns)
     return false;
 }
 
+/* The lock is given up a moment before the process ends. Closes the descriptor of the process. */
+static void wait_ended(int process_fd, int64_t patience_ns)
+{
+    struct pollfd poller = {process_fd, POLLIN, 0};
+
+    if (process_fd < 0)
+        return;
+    (void)poll(&poller, 1, (int)(patience_ns / 1000000));
+    (void)close(process_fd);
+}
+
 int serve_stop(void)
 {
     struct tare_err err = TARE_ERR_INIT;
     struct server_state state;
     bool running;
+    int process_fd = -1;
     enum tare_status status = server_state_read(&state, &running, &err);
 
     if (status == TARE_OK && !running) {
@@ -161,6 +174,8 @@ int serve_stop(void)
     }
     if (status == TARE_OK && state.pid == 0)
         status = tare_fail(&err, TARE_FAILED, "the server is being started: wait until it is");
+    if (status == TARE_OK)
+        process_fd = (int)syscall(SYS_pidfd_open, state.pid, 0);
     if (status == TARE_OK && kill(state.pid, SIGTERM) != 0)
         status = tare_fail(&err, TARE_FAILED, "cannot end process %d: %s", (int)state.pid,
                            strerror(errno));
@@ -169,6 +184,7 @@ int serve_stop(void)
         if (!wait_gone(state.pid, KILL_NS))
             status = tare_fail(&err, TARE_TIMEOUT, "process %d does not end", (int)state.pid);
     }
+    wait_ended(process_fd, status == TARE_OK ? KILL_NS : 0);
     if (status != TARE_OK)
         return command_fail("serve", &err);
     (void)printf("stopped process %d\n", (int)state.pid);
