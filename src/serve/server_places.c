@@ -91,6 +91,15 @@ enum tare_status server_find(const char *given, struct server_places *places, st
     return TARE_OK;
 }
 
+void server_library_path(const struct server_places *places, char value[SERVER_LIBRARIES_BYTES])
+{
+    const char *present = getenv("LD_LIBRARY_PATH");
+    bool any = present && present[0]; /* an empty word would be the current folder */
+
+    (void)snprintf(value, SERVER_LIBRARIES_BYTES, "%s%s%.4000s", places->libraries, any ? ":" : "",
+                   any ? present : "");
+}
+
 /* --- one folder of backends ---------------------------------------------------------------------
  */
 

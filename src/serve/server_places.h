@@ -26,6 +26,12 @@ struct server_places {
  */
 enum tare_status server_find(const char *given, struct server_places *places, struct tare_err *err);
 
+#define SERVER_LIBRARIES_BYTES (2 * FILE_MAX_PATH)
+
+/* The LD_LIBRARY_PATH that the backends need: places->libraries before what this process has, which
+ * is cut at 4000 bytes. Only for places with libraries. */
+void server_library_path(const struct server_places *places, char value[SERVER_LIBRARIES_BYTES]);
+
 /*
  * Makes folder/NAME for each backend, as links: tare's own and Triton's. python: the Python backend
  * too, with the process that runs it and NumPy beside it, of the interpreter that tare uses

@@ -176,8 +176,7 @@ static void add_settings(const struct tritonserver *server, struct settings *set
 
 static enum tare_status start_process(struct tritonserver *server, struct tare_err *err)
 {
-    const char *present = getenv("LD_LIBRARY_PATH");
-    char libraries[2 * FILE_MAX_PATH];
+    char value[SERVER_LIBRARIES_BYTES], libraries[SERVER_LIBRARIES_BYTES + 32];
     const char *const env[] = {libraries, NULL};
     struct settings *settings = calloc(1, sizeof(*settings));
     struct process_options options = {.shared_fd = -1, .own_group = true, .death_signal = SIGTERM};
@@ -187,8 +186,8 @@ static enum tare_status start_process(struct tritonserver *server, struct tare_e
         return tare_fail(err, TARE_NOMEM, "out of memory for a server");
     add_settings(server, settings);
     options.argv = settings->argv;
-    (void)snprintf(libraries, sizeof(libraries), "LD_LIBRARY_PATH=%s%s%.4000s",
-                   server->places.libraries, present ? ":" : "", present ? present : "");
+    server_library_path(&server->places, value);
+    (void)snprintf(libraries, sizeof(libraries), "LD_LIBRARY_PATH=%s", value);
     options.env = server->places.libraries[0] ? env : NULL;
     status = process_start(&server->process, &options, err);
     server->facts.pid = server->process.pid;
