@@ -123,9 +123,11 @@ static bool missing_beside(const struct inproc_api *api, const char *text, char 
     const char *start = colon, *slash = strrchr(api->library, '/');
     int length;
 
+    if (!colon || !slash)
+        return false;
     while (start > text && start[-1] != ' ' && start[-1] != '/' && start[-1] != '\'')
         start--;
-    if (!colon || !slash || start == colon)
+    if (start == colon)
         return false;
     length = snprintf(path, bytes, "%.*s/%.*s", (int)(slash - api->library), api->library,
                       (int)(colon - start), start);

@@ -275,7 +275,14 @@ const char *file_base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-static bool has_suffix(const char *name, const char *const *suffixes)
+bool file_has_suffix(const char *path, const char *suffix)
+{
+    size_t length = strlen(path), tail = strlen(suffix);
+
+    return length > tail && strcmp(path + length - tail, suffix) == 0;
+}
+
+static bool has_any_suffix(const char *name, const char *const *suffixes)
 {
     size_t length = strlen(name);
 
@@ -324,7 +331,7 @@ enum tare_status file_list(const char *dir, const char *const *suffixes, char **
     while (status == TARE_OK && (errno = 0, entry = readdir(handle))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (has_suffix(entry->d_name, suffixes))
+        if (has_any_suffix(entry->d_name, suffixes))
             status = add_name(names, count, entry->d_name, err);
     }
     if (status == TARE_OK && errno)

@@ -65,6 +65,9 @@ enum tare_status file_join(char *out, size_t out_bytes, const char *dir, const c
 /* The part after the last '/'. Points into path. */
 const char *file_base_name(const char *path);
 
+/* Whether path ends in suffix (".pt"), with something before it; cases differ. */
+bool file_has_suffix(const char *path, const char *suffix);
+
 /*
  * The names of a directory's entries that end in one of the suffixes (NULL-terminated list, case
  * ignored; NULL: all), without "." and "..", in strcmp order. On success the caller passes names

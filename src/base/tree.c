@@ -121,8 +121,10 @@ enum tare_status tree_beside(char *path, size_t path_bytes, const char *target,
     memcpy(path + length, ".XXXXXX", sizeof(".XXXXXX"));
     if (status == TARE_OK)
         status = make_new(path, err);
-    if (status == TARE_OK && chmod(path, 0777 & ~mask) != 0)
+    if (status == TARE_OK && chmod(path, 0777 & ~mask) != 0) {
         status = fail_errno(err, "open to others", path);
+        (void)rmdir(path);
+    }
     return status;
 }
 

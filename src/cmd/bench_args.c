@@ -234,13 +234,6 @@ static enum tare_status add_options(const struct bench_args *args, struct study_
     return status;
 }
 
-static bool is_checkpoint(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-
-    return dot && strcmp(dot, ".pt") == 0;
-}
-
 /* One point of the matrix; point counts in row-major order of the lists. */
 static enum tare_status add_point(const struct bench_args *args, const char *model, size_t point,
                                   struct study *study, struct tare_err *err)
@@ -272,7 +265,7 @@ static enum tare_status add_point(const struct bench_args *args, const char *mod
                              parts[k].list, parts[k].bytes - 1);
         point /= count;
     }
-    if (!is_checkpoint(model))
+    if (!file_has_suffix(model, ".pt"))
         cell.head[0] = '\0';
     status = parse_count("batch", batch, 1, &cell.batch, err);
     if (status == TARE_OK)
@@ -302,7 +295,7 @@ static enum tare_status add_forms(const char *list, struct study *study, struct 
 static enum tare_status matrix_study(const struct bench_args *args, const char *model,
                                      struct study *study, struct tare_err *err)
 {
-    const char *head = is_checkpoint(model) ? args->head : "raw";
+    const char *head = file_has_suffix(model, ".pt") ? args->head : "raw";
     size_t points = list_count(head) * list_count(args->runtime) * list_count(args->layer) *
                     list_count(args->precision) * list_count(args->device) *
                     list_count(args->threads) * list_count(args->batch);

@@ -9,19 +9,10 @@
 #include "cmd/bench_served.h"
 #include "cmd/command.h"
 #include "cmd/version.h"
-#include "export/checkpoint.h"
-#include "export/export_yolov8.h"
+#include "export/export_file.h"
 #include "measure/layer.h"
-#include "onnx/onnx_write.h"
 
 #define LOOK_PATIENCE_NS ((int64_t)10 * 1000000000)
-
-static bool is_checkpoint(const char *path)
-{
-    const char *dot = strrchr(path, '.');
-
-    return dot && strcmp(dot, ".pt") == 0;
-}
 
 /* The folder that exported models go to. */
 static enum tare_status models_folder(const char *models, const char *output, char *folder,
@@ -36,24 +27,6 @@ static enum tare_status models_folder(const char *models, const char *output, ch
     return file_make_dirs(folder, err);
 }
 
-static enum tare_status export_file(const char *checkpoint_path, const char *model_path,
-                                    const struct yolov8_options *options, struct tare_err *err)
-{
-    struct checkpoint *checkpoint = NULL;
-    struct tare_err inner = TARE_ERR_INIT;
-    struct onnx_model model;
-    enum tare_status status = checkpoint_open(checkpoint_path, &checkpoint, err);
-
-    onnx_model_init(&model, 0);
-    if (status == TARE_OK && yolov8_build(checkpoint, options, &model, NULL, &inner) != TARE_OK)
-        status = tare_fail(err, inner.status, "'%s': %s", checkpoint_path, inner.text);
-    if (status == TARE_OK)
-        status = onnx_write(&model, model_path, NULL, err);
-    onnx_model_release(&model);
-    checkpoint_close(checkpoint);
-    return status;
-}
-
 /* --- models made from a checkpoint --------------------------------------------------------------
  */
 
@@ -62,7 +35,6 @@ static void export_stem(const struct study_cell *cell, char *name, size_t bytes)
 {
     const char *base = file_base_name(cell->model);
     size_t stem = strlen(base) - strlen(".pt");
-
     char batch[16] = "dynamic";
 
     if (!bench_serves_batches(cell))
@@ -86,7 +58,7 @@ static enum tare_status export_path(const struct study_cell *cell, const char *f
 
 static bool is_exported(const struct study_cell *cell)
 {
-    return is_checkpoint(cell->model) && !study_cell_opens_checkpoint(cell);
+    return file_has_suffix(cell->model, ".pt") && !study_cell_opens_checkpoint(cell);
 }
 
 /* Whether an earlier cell is exported to the same file; TARE_INVALID if from another checkpoint. */
@@ -131,7 +103,7 @@ static enum tare_status export_cell(const struct study *study, size_t index, con
     if (status != TARE_OK || found)
         return status;
     status = export_path(cell, folder, "", path, sizeof(path), err);
-    return status == TARE_OK ? export_file(cell->model, path, &options, err) : status;
+    return status == TARE_OK ? export_file(cell->model, &options, path, err) : status;
 }
 
 /* --- files of another precision ------------------------------------------------------------------

@@ -13,17 +13,25 @@
 #include "serve/repository.h"
 #include "serve/server_places.h"
 
-/* "served-yolov8n-fp32-...": the cell's key as a file's name */
-static enum tare_status folder_of(const struct study_cell *cell, const char *folder, char *path,
-                                  struct tare_err *err)
+/* "served-yolov8n-fp32-...": the cell's key as a file's name, which two cells may share. */
+static enum tare_status choose_folder(const struct study *study, struct study_cell *cell,
+                                      const char *folder, struct tare_err *err)
 {
     char name[sizeof(cell->key) + 16];
+    enum tare_status status;
 
     (void)snprintf(name, sizeof(name), "served-%.200s", cell->key);
     for (char *c = name; *c; c++)
-        if (!isalnum((unsigned char)*c) && *c != '.')
+        if (!isalnum((unsigned char)*c) && !strchr("._", *c))
             *c = '-';
-    return file_join(path, FILE_MAX_PATH, folder, name, err);
+    status = file_join(cell->repository, sizeof(cell->repository), folder, name, err);
+    for (const struct study_cell *earlier = study->cells; earlier < cell && status == TARE_OK;
+         earlier++)
+        if (strcmp(earlier->repository, cell->repository) == 0)
+            status = tare_fail(err, TARE_INVALID,
+                               "'%s' and '%s' would both be served from '%s'; rename a model",
+                               earlier->key, cell->key, cell->repository);
+    return status;
 }
 
 /* Links beside the repository: Triton's C API takes a folder of backends. */
@@ -52,10 +60,10 @@ static enum tare_status link_backends(const struct study_cell *cell, const struc
 
 static const struct served_option {
     const char *name;
-    int64_t max;
-} served_options[] = {{"max_batch", REPOSITORY_MAX_BATCH},
-                      {"queue_delay_us", REPOSITORY_MAX_DELAY_US},
-                      {"instances", REPOSITORY_MAX_INSTANCES}};
+    int64_t min, max;
+} served_options[] = {{"max_batch", 1, REPOSITORY_MAX_BATCH},
+                      {"queue_delay_us", 0, REPOSITORY_MAX_DELAY_US},
+                      {"instances", 1, REPOSITORY_MAX_INSTANCES}};
 
 /* The value of an option; fallback if the cell does not set it. */
 static int64_t option_of(const struct study_cell *cell, const char *name, int64_t fallback)
@@ -74,10 +82,12 @@ static enum tare_status check_option(const struct study_option *option, struct t
 
         if (strcmp(option->name, served_options[i].name) != 0)
             continue;
-        if (option->value[0] && !*end && value >= 0 && value <= served_options[i].max)
+        if (option->value[0] && !*end && value >= served_options[i].min &&
+            value <= served_options[i].max)
             return TARE_OK;
-        return tare_fail(err, TARE_INVALID, "option '%s' is '%s', need 0 to %lld", option->name,
-                         option->value, (long long)served_options[i].max);
+        return tare_fail(err, TARE_INVALID, "option '%s' is '%s', need %lld to %lld", option->name,
+                         option->value, (long long)served_options[i].min,
+                         (long long)served_options[i].max);
     }
     return tare_fail(err, TARE_INVALID,
                      "a served layer has no option '%s', only max_batch, queue_delay_us and "
@@ -103,7 +113,7 @@ enum tare_status bench_serve(struct study *study, struct study_cell *cell, const
         .max_batch = option_of(cell, "max_batch", cell->batch),
         .delay_given = true,
         .queue_delay_us = option_of(cell, "queue_delay_us", 0),
-        .instances = option_of(cell, "instances", 0),
+        .instances = option_of(cell, "instances", 1),
         .threads = cell->threads,
         .pool_threads = cell->threads,
         .min_score = study->min_score,
@@ -121,7 +131,9 @@ enum tare_status bench_serve(struct study *study, struct study_cell *cell, const
         return tare_fail(err, TARE_UNSUPPORTED,
                          "layer '%s' is served on the cpu alone, not on '%s'", cell->layer,
                          cell->device);
-    status = folder_of(cell, folder, cell->repository, err);
+    if (cell->if_missing[0] && !file_exists(cell->model_path))
+        return TARE_OK; /* its row says what makes the file */
+    status = choose_folder(study, cell, folder, err);
     if (status == TARE_OK)
         status = repository_render(&options, cell->repository, NULL, err);
     if (status == TARE_OK && !layer->transport)

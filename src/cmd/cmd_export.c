@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json_write.h"
 #include "cmd/command.h"
 #include "cmd/version.h"
@@ -82,7 +83,7 @@ static bool read_batch(const char *text, int64_t *batch)
 static void default_output(const char *input, struct buf *output)
 {
     size_t size = strlen(input);
-    size_t stem = size > 3 && strcmp(input + size - 3, ".pt") == 0 ? size - 3 : size;
+    size_t stem = file_has_suffix(input, ".pt") ? size - 3 : size;
 
     buf_append(output, input, stem);
     buf_append_text(output, ".onnx");

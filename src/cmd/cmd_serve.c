@@ -146,13 +146,14 @@ static enum tare_status show(const struct args *args, const struct tritonserver 
                   .metrics_port = facts->metrics_port,
                   .started_s = clock_wall_ns() / 1000000000},
         .version = facts->version,
-        .note = facts->note,
         .hint = args->detach ? "'tare serve --stop' ends it" : "Ctrl-C ends it",
     };
     enum tare_status status = tritonserver_models(server, &models, &view.model_count, err);
 
     view.models = models;
-    (void)snprintf(view.state.repository, sizeof(view.state.repository), "%s", repository);
+    /* Who asks from another folder needs all of it. */
+    if (!realpath(repository, view.state.repository))
+        (void)snprintf(view.state.repository, sizeof(view.state.repository), "%s", repository);
     if (status == TARE_OK && args->detach)
         status = server_state_write(tie->state_fd, &view.state, err);
     if (status == TARE_OK)
@@ -175,21 +176,20 @@ static enum tare_status look_after(struct tritonserver *server, struct tare_err 
 static enum tare_status serve(const struct args *args, const char *model, struct serve_tie *tie,
                               struct tare_err *err)
 {
+    struct place place = {"", "", -1};
     const struct tritonserver_options options = {
+        .repository = place.repository, /* once it is rendered */
         .binary = args->server,
         .http_port = (int)args->http_port,
         .grpc_port = (int)args->grpc_port,
         .metrics_port = (int)args->metrics_port,
         .patience_ns = args->patience_s * 1000000000,
     };
-    struct place place = {"", "", -1};
-    struct tritonserver_options full = options;
     struct tritonserver *server = NULL;
     enum tare_status status = render(args, model, &place, err);
 
-    full.repository = place.repository;
     if (status == TARE_OK)
-        status = tritonserver_start(&full, &server, err);
+        status = tritonserver_start(&options, &server, err);
     if (status == TARE_OK)
         status = show(args, server, place.repository, tie, err);
     if (status == TARE_OK) {

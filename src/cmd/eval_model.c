@@ -6,6 +6,7 @@
 #include "backend/backend_options.h"
 #include "backend/registry.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "cmd/progress.h"
 #include "measure/evaluate.h"
 #include "measure/study.h"
@@ -28,9 +29,7 @@ static void show(double share, void *data)
 /* The most likely mistake, which a runtime would call a broken protobuf. */
 static enum tare_status check_checkpoint(const struct eval_model *run, struct tare_err *err)
 {
-    const char *dot = strrchr(run->model, '.');
-
-    if (!dot || strcmp(dot, ".pt") != 0 || study_opens_checkpoint(run->runtime, run->model))
+    if (!file_has_suffix(run->model, ".pt") || study_opens_checkpoint(run->runtime, run->model))
         return TARE_OK;
     return tare_fail(err, TARE_INVALID,
                      "'%s' is a checkpoint, which only torch opens: make a model of it first, with "

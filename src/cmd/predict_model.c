@@ -8,37 +8,8 @@
 #include "backend/registry.h"
 #include "base/file.h"
 #include "cmd/version.h"
-#include "export/checkpoint.h"
-#include "export/export_yolov8.h"
+#include "export/export_file.h"
 #include "onnx/onnx_read.h"
-#include "onnx/onnx_write.h"
-
-static bool has_suffix(const char *path, const char *suffix)
-{
-    size_t length = strlen(path), tail = strlen(suffix);
-
-    return length > tail && strcmp(path + length - tail, suffix) == 0;
-}
-
-static enum tare_status export_to(const char *checkpoint_path, const char *path,
-                                  struct tare_err *err)
-{
-    const struct yolov8_options options = {.batch = 1, .version = TARE_VERSION};
-    struct checkpoint *checkpoint = NULL;
-    struct tare_err cause = TARE_ERR_INIT;
-    struct onnx_model model;
-    enum tare_status status = checkpoint_open(checkpoint_path, &checkpoint, err);
-
-    onnx_model_init(&model, 0);
-    if (status == TARE_OK && yolov8_build(checkpoint, &options, &model, NULL, &cause) != TARE_OK)
-        status =
-            tare_fail(err, cause.status, "cannot export '%s': %s", checkpoint_path, cause.text);
-    if (status == TARE_OK)
-        status = onnx_write(&model, path, NULL, err);
-    onnx_model_release(&model);
-    checkpoint_close(checkpoint);
-    return status;
-}
 
 /* Another runtime's own format has no names that we can read: COCO's stand in. */
 static enum tare_status read_names(const char *path, struct class_names **names,
@@ -47,7 +18,7 @@ static enum tare_status read_names(const char *path, struct class_names **names,
     struct onnx_model model;
     enum tare_status status;
 
-    if (!has_suffix(path, ".onnx"))
+    if (!file_has_suffix(path, ".onnx"))
         return class_names_parse(NULL, names, err);
     onnx_model_init(&model, 0);
     status = onnx_read(path, &model, err);
@@ -79,14 +50,15 @@ static enum tare_status open_session(const struct predict_options *options, cons
 enum tare_status predict_model_open(const struct predict_options *options,
                                     struct predict_model *model, struct tare_err *err)
 {
+    const struct yolov8_options export = {.batch = 1, .version = TARE_VERSION};
     char temporary[FILE_MAX_PATH] = "";
     const char *path = options->model;
     enum tare_status status = TARE_OK;
 
-    if (has_suffix(path, ".pt")) {
+    if (file_has_suffix(path, ".pt")) {
         status = file_temporary(temporary, sizeof(temporary), ".onnx", err);
         if (status == TARE_OK)
-            status = export_to(path, temporary, err);
+            status = export_file(path, &export, temporary, err);
         path = temporary;
     }
     if (status == TARE_OK)

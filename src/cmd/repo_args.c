@@ -7,9 +7,7 @@
 
 #include "base/file.h"
 #include "cmd/version.h"
-#include "export/checkpoint.h"
-#include "export/export_yolov8.h"
-#include "onnx/onnx_write.h"
+#include "export/export_file.h"
 #include "vision/boxes.h"
 
 #define DEFAULT_MODEL "data/yolov8n.pt"
@@ -117,33 +115,6 @@ void repo_args_rows(struct option_info *rows, size_t offset)
     }
 }
 
-static bool is_checkpoint(const char *path)
-{
-    size_t length = strlen(path);
-
-    return length > 3 && strcmp(path + length - 3, ".pt") == 0;
-}
-
-static enum tare_status export_to(const char *checkpoint_path, const char *path,
-                                  struct tare_err *err)
-{
-    const struct yolov8_options options = {.batch = YOLOV8_DYNAMIC, .version = TARE_VERSION};
-    struct checkpoint *checkpoint = NULL;
-    struct tare_err cause = TARE_ERR_INIT;
-    struct onnx_model model;
-    enum tare_status status = checkpoint_open(checkpoint_path, &checkpoint, err);
-
-    onnx_model_init(&model, 0);
-    if (status == TARE_OK && yolov8_build(checkpoint, &options, &model, NULL, &cause) != TARE_OK)
-        status =
-            tare_fail(err, cause.status, "cannot export '%s': %s", checkpoint_path, cause.text);
-    if (status == TARE_OK)
-        status = onnx_write(&model, path, NULL, err);
-    onnx_model_release(&model);
-    checkpoint_close(checkpoint);
-    return status;
-}
-
 static enum tare_status default_model(char *path, size_t bytes, struct tare_err *err)
 {
     char home[FILE_MAX_PATH];
@@ -181,6 +152,7 @@ enum tare_status repo_args_render(const struct repo_args *args, const char *mode
                                   const char *dir, struct repository_summary *summary,
                                   struct tare_err *err)
 {
+    const struct yolov8_options export = {.batch = YOLOV8_DYNAMIC, .version = TARE_VERSION};
     struct repository_options options = options_of(args);
     char path[FILE_MAX_PATH], exported[FILE_MAX_PATH] = "";
     enum tare_status status = TARE_OK;
@@ -191,10 +163,10 @@ enum tare_status repo_args_render(const struct repo_args *args, const char *mode
     }
     options.source = options.model_path = model;
     options.force = force;
-    if (status == TARE_OK && is_checkpoint(model)) {
+    if (status == TARE_OK && file_has_suffix(model, ".pt")) {
         status = file_temporary(exported, sizeof(exported), ".onnx", err);
         if (status == TARE_OK)
-            status = export_to(model, exported, err);
+            status = export_file(model, &export, exported, err);
         options.model_path = exported;
     }
     if (status == TARE_OK)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,11 +58,9 @@ enum tare_status serve_detach(struct serve_tie *tie, bool *waits, int *exit_code
     (void)fflush(stdout);
     if (pipe2(ends, O_CLOEXEC) != 0 || (child = fork()) < 0) {
         status = tare_fail(err, TARE_IO, "cannot go into the background: %s", strerror(errno));
-        if (ends[0] >= 0)
-            (void)close(ends[0]);
-        if (ends[1] >= 0)
-            (void)close(ends[1]);
-        return status; /* the caller releases the state */
+        for (int i = 0; i < 2 && ends[i] >= 0; i++)
+            (void)close(ends[i]);
+        return status;
     }
     *waits = child != 0;
     (void)close(ends[child != 0]);
@@ -71,6 +70,7 @@ enum tare_status serve_detach(struct serve_tie *tie, bool *waits, int *exit_code
         return TARE_OK;
     }
     (void)close(tie->state_fd); /* the child's copy holds the lock */
+    tie->state_fd = -1;
     *exit_code = wait_for_report(ends[0], child);
     (void)close(ends[0]);
     if (*exit_code != EXIT_OK)
@@ -106,16 +106,15 @@ static int print_nothing(bool json)
     return command_finish("serve", EXIT_FAILED);
 }
 
-static int print_starting(const struct server_state *state, bool json)
+static int print_starting(bool json)
 {
-    (void)state;
     (void)puts(json ? "{\"running\": true, \"pid\": null}" : "a server is being started");
     return command_finish("serve", EXIT_OK);
 }
 
 int serve_status(bool json)
 {
-    struct serve_view view = {.version = "", .note = "", .hint = "'tare serve --stop' ends it"};
+    struct serve_view view = {.version = "", .hint = "'tare serve --stop' ends it"};
     struct tritonserver_model *models = NULL;
     struct tare_err err = TARE_ERR_INIT;
     bool running;
@@ -124,7 +123,7 @@ int serve_status(bool json)
     if (status == TARE_OK && !running)
         return print_nothing(json);
     if (status == TARE_OK && view.state.pid == 0)
-        return print_starting(&view.state, json);
+        return print_starting(json);
     if (status == TARE_OK)
         status = tritonserver_ask_models(view.state.http_port, &models, &view.model_count, &err);
     view.models = models;
@@ -160,11 +159,23 @@ static bool wait_gone(pid_t pid, int64_t patience_ns)
     return false;
 }
 
+/* The lock is given up a moment before the process ends. Closes the descriptor of the process. */
+static void wait_ended(int process_fd, int64_t patience_ns)
+{
+    struct pollfd poller = {process_fd, POLLIN, 0};
+
+    if (process_fd < 0)
+        return;
+    (void)poll(&poller, 1, (int)(patience_ns / 1000000));
+    (void)close(process_fd);
+}
+
 int serve_stop(void)
 {
     struct tare_err err = TARE_ERR_INIT;
     struct server_state state;
     bool running;
+    int process_fd = -1;
     enum tare_status status = server_state_read(&state, &running, &err);
 
     if (status == TARE_OK && !running) {
@@ -173,6 +184,8 @@ int serve_stop(void)
     }
     if (status == TARE_OK && state.pid == 0)
         status = tare_fail(&err, TARE_FAILED, "the server is being started: wait until it is");
+    if (status == TARE_OK)
+        process_fd = (int)syscall(SYS_pidfd_open, state.pid, 0);
     if (status == TARE_OK && kill(state.pid, SIGTERM) != 0)
         status = tare_fail(&err, TARE_FAILED, "cannot end process %d: %s", (int)state.pid,
                            strerror(errno));
@@ -181,6 +194,7 @@ int serve_stop(void)
         if (!wait_gone(state.pid, KILL_NS))
             status = tare_fail(&err, TARE_TIMEOUT, "process %d does not end", (int)state.pid);
     }
+    wait_ended(process_fd, status == TARE_OK ? KILL_NS : 0);
     if (status != TARE_OK)
         return command_fail("serve", &err);
     (void)printf("stopped process %d\n", (int)state.pid);

@@ -13,7 +13,6 @@
 struct serve_view {
     struct server_state state;
     const char *version;                     /* of tritonserver; "" if not asked */
-    const char *note;                        /* what the Python backend lacks; "" */
     const char *hint;                        /* how it is ended */
     const struct tritonserver_model *models; // (model_count)
     size_t model_count;

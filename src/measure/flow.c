@@ -185,7 +185,14 @@ static enum tare_status measure(const struct race *race, int64_t *latencies,
     free(done);
     if (result->window_ns > 0)
         return TARE_OK;
-    return tare_fail(err, TARE_FAILED, "fewer than two runs ended in %.3g s: a longer visit helps",
+    if (taken > race->flow->max_runs)
+        return tare_fail(err, TARE_LIMIT,
+                         "%lld runs, all that there is room for, were over before the time that "
+                         "counts: a lower rate or a larger model helps",
+                         (long long)race->flow->max_runs);
+    return tare_fail(err, TARE_FAILED,
+                     "fewer than two runs or batches ended in %.3g s: a longer "
+                     "visit helps",
                      (double)race->options->duration_ns / 1e9);
 }
 

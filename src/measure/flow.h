@@ -6,13 +6,15 @@
  *
  * With a period the load is offered instead: run i is due at i periods from the start, whichever
  * stream is free takes it, and its latency counts from when it was due (an open loop, as MLPerf's
- * server scenario; where no stream is free in time the wait is part of the latency). Then every run
- * that was due after the lead-in counts.
+ * server scenario; where no stream is free in time the wait is part of the latency). Then the runs
+ * that were due between the lead-in and the deadline are left, however late they end.
  *
  * Otherwise all streams are busy from the first to the last moment that counts: runs that end in
- * the lead-in or after the deadline are left out, and the rate is taken between the first end (of
- * the whole batch, where a server answers several at once) and the last one that are left, so that
- * neither start nor stop is in it.
+ * the lead-in or after the deadline are left out.
+ *
+ * In both cases the rate is taken between the first end (of the whole batch, where a server answers
+ * several at once) and the last one that are left, so that neither start nor stop is in it; the
+ * first end or batch only marks that moment and counts neither for the rate nor as a latency.
  *
  * Threads: a flow belongs to one thread; the streams' own threads live inside flow_run().
  */
@@ -32,17 +34,17 @@ struct flow_stream {
 struct flow {
     struct flow_stream *streams; // (count)
     size_t count;
-    int64_t *ends_ns; // (max_runs) scratch
-    int64_t *starts_ns;
+    int64_t *starts_ns, *ends_ns; // (max_runs) each, scratch; an end of 0: the run did not end
     int64_t max_runs;
 };
 
-/* The first stream is the caller's loop, which must outlive the flow. max_runs: room for runs. */
+/* The first stream is the caller's loop, whose parts must outlive the flow. max_runs: room for runs
+ * of one flow_run(). The caller passes the flow to flow_release(), after an error too. */
 enum tare_status flow_begin(struct flow *flow, const struct loop *first, int64_t max_runs,
                             struct tare_err *err);
 
 /* Adds a stream like the first, over a further session, which is the flow's from now on, on error
- * too. */
+ * too. TARE_LIMIT if there are FLOW_MAX_STREAMS already. */
 enum tare_status flow_add(struct flow *flow, struct backend_session *session,
                           const struct family_options *options, struct tare_err *err);
 
@@ -50,8 +52,8 @@ enum tare_status flow_add(struct flow *flow, struct backend_session *session,
 void flow_release(struct flow *flow);
 
 struct flow_options {
-    int64_t lead_ns;       /* runs that end before this time has passed do not count */
-    int64_t duration_ns;   /* after the lead-in */
+    int64_t lead_ns;     /* runs that end (with a period: are due) before it is over are left out */
+    int64_t duration_ns; /* after the lead-in */
     int64_t first_picture; /* of loop.pictures; each run takes the next ones */
     int64_t period_ns;     /* between the moments at which runs are due; 0: as fast as they go */
 };
@@ -61,8 +63,11 @@ struct flow_result {
     int64_t window_ns; /* from that end to the last: rate = runs / window */
 };
 
-/* latencies (max_runs) gets the runs' times in the order of their ends. The first stream's error
- * ends all; TARE_FAILED if fewer than two runs ended in the time. */
+/*
+ * latencies (max_runs) gets the times of result->runs runs in the order of their ends. The first
+ * stream's error ends all; TARE_FAILED if no run ended after the first that counts, TARE_LIMIT if
+ * that is as max_runs were over before.
+ */
 enum tare_status flow_run(struct flow *flow, const struct flow_options *options, int64_t *latencies,
                           struct flow_result *result, struct tare_err *err);
 

@@ -8,15 +8,25 @@
 
 #define STOP_PATIENCE_NS ((int64_t)10 * 1000000000)
 
-/* Triton starts the Python backend's process, which finds its libraries by the environment. */
+/*
+ * Triton starts the Python backend's process, which finds its libraries by the environment. That is
+ * left alone once it is right: Triton's threads may read it while a further session is opened.
+ */
 static enum tare_status set_libraries(struct tare_err *err)
 {
+    const char *present = getenv("LD_LIBRARY_PATH");
+    struct buf path = BUF_INIT;
     struct server_places places;
     enum tare_status status = server_find(NULL, &places, err);
 
-    if (status == TARE_OK && places.libraries[0] &&
-        setenv("LD_LIBRARY_PATH", places.libraries, 1) != 0)
+    if (status != TARE_OK || !places.libraries[0] ||
+        (present && strncmp(present, places.libraries, strlen(places.libraries)) == 0))
+        return status;
+    server_put_libraries(&places, &path);
+    status = buf_status(&path, "an environment", err);
+    if (status == TARE_OK && setenv("LD_LIBRARY_PATH", buf_text(&path), 1) != 0)
         status = tare_fail(err, TARE_NOMEM, "out of memory for an environment");
+    buf_release(&path);
     return status;
 }
 

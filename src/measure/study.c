@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "measure/layer.h"
 
 void study_init(struct study *study)
@@ -82,9 +83,7 @@ const char *study_cell_plugin(const struct study_cell *cell)
 
 bool study_opens_checkpoint(const char *plugin, const char *model)
 {
-    const char *dot = strrchr(model, '.');
-
-    return dot && strcmp(dot, ".pt") == 0 && strcmp(plugin, "torch") == 0;
+    return file_has_suffix(model, ".pt") && strcmp(plugin, "torch") == 0;
 }
 
 bool study_cell_opens_checkpoint(const struct study_cell *cell)

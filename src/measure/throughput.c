@@ -27,7 +27,6 @@ struct search {
     struct sweeps *s;
     size_t cell;
     int32_t processors;
-    bool fixed_threads; /* by the study */
     struct setting tried[MAX_TRIES];
     size_t count, best;
     struct tare_err *failure; /* of the first try */
@@ -237,14 +236,16 @@ enum tare_status throughput_visit(struct sweeps *s, size_t i, int64_t sweep,
                                   struct crew_visit *visit, struct tare_err *failure)
 {
     const struct cell_state *cell = &s->cells[i];
+    /* Where one server answers all streams in turn, each has waited its full turn by then. */
     const struct flow_options options = {
-        .lead_ns = longer(LEAD_NS, 2 * cell->pilot_ns),
+        .lead_ns = longer(LEAD_NS, (1 + (int64_t)cell->streams) * cell->pilot_ns),
         .duration_ns = longer(VISIT_NS, s->plan.runs[i] * cell->pilot_ns),
         .first_picture = sweep * s->plan.runs[i] * s->study->cells[i].batch,
         .period_ns = s->study->rate_hz > 0 ? (int64_t)(1e9 / s->study->rate_hz) : 0,
     };
 
-    return crew_flow(&s->crew[i], &options, 10 * options.duration_ns + PATIENCE_NS, visit, failure);
+    return crew_flow(&s->crew[i], &options,
+                     10 * (options.lead_ns + options.duration_ns) + PATIENCE_NS, visit, failure);
 }
 
 enum tare_status throughput_record(struct store *store, const struct store_visit *row,

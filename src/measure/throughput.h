@@ -24,11 +24,16 @@ enum tare_status throughput_choose(struct sweeps *s, size_t i, struct tare_err *
 /* Starts the worker of cell i with its streams. */
 enum tare_status throughput_start(struct sweeps *s, size_t i, struct tare_err *failure);
 
-/* One visit: member's latencies lie in shared memory afterwards. */
+/*
+ * One visit of all streams: as fast as they go or, with the study's rate_hz, an offered load
+ * (flow.h). The worker's latencies lie in its shared memory afterwards, (visit->runs) of
+ * SERIES_TOTAL; visit->wall_ns is the window of the rate. What is a worker's fault comes back in
+ * failure.
+ */
 enum tare_status throughput_visit(struct sweeps *s, size_t i, int64_t sweep,
                                   struct crew_visit *visit, struct tare_err *failure);
 
-/* Stores it: one total, the visit's time a run, and the latencies. */
+/* Stores it: one total, the visit's time a run (visit->runs is at least 1), and the latencies. */
 enum tare_status throughput_record(struct store *store, const struct store_visit *row,
                                    const struct crew_visit *visit,
                                    const struct protocol_shared *shared, struct tare_err *err);

@@ -53,11 +53,15 @@ static enum tare_status begin_layer(const struct json_value *command, struct ser
 {
     const struct layer *layer = layer_find(json_text(json_get(command, "layer"), ""));
     const char *repository = json_text(json_get(command, "repository"), "");
+    const char *missing = json_text(json_get(command, "if_missing"), "");
     enum tare_status status;
     size_t added;
 
     if (!layer)
         return TARE_OK;
+    if (!repository[0])
+        return tare_fail(err, TARE_ABSENT, "%s",
+                         missing[0] ? missing : "no model repository was rendered for the cell");
     status = serving_begin(serving, layer, repository, options + open->option_count, &added, err);
     open->option_count += added;
     open->model_path = layer->transport ? NULL : repository;

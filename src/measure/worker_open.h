@@ -11,7 +11,8 @@
 /*
  * Acquires the plugin, unless *backend is one already, and opens a session on it. The caller closes
  * *session and then frees *backend, which may be set after an error too. TARE_UNSUPPORTED for a
- * file of another precision than the command claims, where the runtime executes it as it is.
+ * file of another precision than the command claims, where the runtime executes it as it is;
+ * TARE_ABSENT, with the command's own words if it has some, for a model's file that is not there.
  * What a served layer needs begins in serving, which the caller ends after the session, or after an
  * error; a second session of the same command uses it too.
  * reached_ns gets the moments STEP_PLUGIN and STEP_SESSION.

@@ -56,8 +56,7 @@ struct repository_options {
 /* A file that is made on the target. */
 struct repository_missing {
     char path[64];     /* below the folder */
-    char command[512]; /* that makes it, run in the folder; "" if what does is not part of tare yet
-                        */
+    char command[512]; /* that makes it, run in the folder */
 };
 
 struct repository_summary {

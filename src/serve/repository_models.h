@@ -16,12 +16,12 @@ struct repository_model {
     const char *uses; /* "a,b": models that it goes through; "" */
 };
 
-/* In the order of a request; ends with a NULL name. */
+/* In the order of a request; ends with a NULL name, REPOSITORY_MODELS_MAX at most. */
 extern const struct repository_model repository_models[];
 
 /*
- * Marks in chosen, one place a model, what a list "a,b" names and what that goes through; NULL:
- * all. TARE_INVALID for a name that there is not, saying which there are.
+ * Marks in chosen, (REPOSITORY_MODELS_MAX), one place a model, what a list "a,b" names and what
+ * that goes through; NULL: all. TARE_INVALID for a name that there is not, saying which there are.
  */
 enum tare_status repository_choose(const char *list, bool *chosen, struct tare_err *err);
 

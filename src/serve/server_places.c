@@ -91,6 +91,17 @@ enum tare_status server_find(const char *given, struct server_places *places, st
     return TARE_OK;
 }
 
+/* An empty entry of the path would be the folder that tare was called in: whoever can write there
+ * would put libraries into the server. */
+void server_put_libraries(const struct server_places *places, struct buf *path)
+{
+    const char *present = getenv("LD_LIBRARY_PATH");
+
+    buf_append_text(path, places->libraries);
+    if (present && *present)
+        buf_printf(path, ":%s", present);
+}
+
 /* --- one folder of backends ---------------------------------------------------------------------
  */
 
@@ -132,13 +143,11 @@ static bool try_own(const char *folder, const char *name, char *path)
 /* bin/triton/tare beside the program, lib/tare/triton/tare where it is installed. */
 static enum tare_status find_own(char *path, struct tare_err *err)
 {
-    char program[FILE_MAX_PATH], home[FILE_MAX_PATH], *slash;
+    char program[FILE_MAX_PATH] = "", home[FILE_MAX_PATH];
     ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
-    program[length > 0 ? length : 0] = '\0';
-    slash = strrchr(program, '/');
-    if (slash) {
-        *slash = '\0';
+    if (length > 0) {
+        *strrchr(program, '/') = '\0'; /* the link is absolute */
         if (try_own(program, "triton/" OWN_BACKEND, path))
             return TARE_OK;
     }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "tare/status.h"
 
@@ -25,6 +26,10 @@ struct server_places {
  * or /opt/tritonserver/bin/tritonserver, in this order. TARE_ABSENT says where it was looked for.
  */
 enum tare_status server_find(const char *given, struct server_places *places, struct tare_err *err);
+
+/* Appends the LD_LIBRARY_PATH that the backends need: places->libraries before what this process
+ * has. Only for places with libraries. */
+void server_put_libraries(const struct server_places *places, struct buf *path);
 
 /*
  * Makes folder/NAME for each backend, as links: tare's own and Triton's. python: the Python backend

@@ -138,6 +138,19 @@ static enum tare_status fail_running(int fd, bool again, struct tare_err *err)
                      (int)state.pid, state.http_port);
 }
 
+/* What an earlier server wrote must not be taken for ours. Closes *fd on error. */
+static enum tare_status empty(const char *path, int *fd, struct tare_err *err)
+{
+    enum tare_status status;
+
+    if (ftruncate(*fd, 0) == 0)
+        return TARE_OK;
+    status = tare_fail(err, TARE_IO, "cannot empty '%s': %s", path, strerror(errno));
+    (void)close(*fd);
+    *fd = -1;
+    return status;
+}
+
 enum tare_status server_state_take(int *fd, struct tare_err *err)
 {
     char path[FILE_MAX_PATH];
@@ -150,8 +163,8 @@ enum tare_status server_state_take(int *fd, struct tare_err *err)
             break;
         if (*fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) != 0)
             status = fail_running(*fd, i + 1 < TAKE_TRIES, err);
-        else if (*fd >= 0 && is_current(*fd, path) && ftruncate(*fd, 0) == 0)
-            return TARE_OK;
+        else if (*fd >= 0 && is_current(*fd, path))
+            return empty(path, fd, err);
         if (*fd >= 0) /* or one that ended meanwhile removed its file */
             (void)close(*fd);
         *fd = -1;

@@ -29,11 +29,12 @@ struct server_state {
 
 /*
  * Takes the file for this process and those that it forks. TARE_FAILED if a server runs already,
- * saying which. On success the caller passes *fd to server_state_release().
+ * saying which; TARE_IO if the file cannot be used or locked. The caller passes *fd to
+ * server_state_release(); it is -1 on error.
  */
 enum tare_status server_state_take(int *fd, struct tare_err *err);
 
-/* Writes what others may read once the server is ready. */
+/* Writes, into the file that was taken, what others may read once the server is ready. */
 enum tare_status server_state_write(int fd, const struct server_state *state, struct tare_err *err);
 
 /* Removes the file and gives up the lock. A negative fd is allowed. */

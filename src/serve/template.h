@@ -2,13 +2,12 @@
  * template.h - text with places for values, as triton_repo/ holds it.
  *
  *     @NAME@           the value; a name that is not given is an error
- *     @if NAME         on a line of its own: what follows stands only where NAME has a value that
- * is
- *     @if !NAME        neither "" nor "0" (or, with '!', where it has not)
+ *     @if NAME         what follows stands only where NAME's value is neither "" nor "0"
+ *     @if !NAME        only where it is one of them
  *     @else            the other case
- *     @end             blocks nest
+ *     @end             blocks nest, up to 8 deep
  *
- * Empty lines that follow each other become one.
+ * The last four stand on lines of their own. Empty lines that follow each other become one.
  *
  * Threads: no shared state.
  */

@@ -174,17 +174,6 @@ static void add_settings(const struct tritonserver *server, struct settings *set
     settings->argv[settings->count] = NULL;
 }
 
-/* An empty entry of the path would be the folder that tare was called in: whoever can write there
- * would put libraries into the server. */
-static void put_libraries(const struct tritonserver *server, struct buf *setting)
-{
-    const char *present = getenv("LD_LIBRARY_PATH");
-
-    buf_printf(setting, "LD_LIBRARY_PATH=%s", server->places.libraries);
-    if (present && *present)
-        buf_printf(setting, ":%s", present);
-}
-
 static enum tare_status start_process(struct tritonserver *server, struct tare_err *err)
 {
     struct buf libraries = BUF_INIT;
@@ -193,7 +182,8 @@ static enum tare_status start_process(struct tritonserver *server, struct tare_e
     struct process_options options = {.shared_fd = -1, .own_group = true, .death_signal = SIGTERM};
     enum tare_status status;
 
-    put_libraries(server, &libraries);
+    buf_append_text(&libraries, "LD_LIBRARY_PATH=");
+    server_put_libraries(&server->places, &libraries);
     status = settings ? buf_status(&libraries, "the server's environment", err)
                       : tare_fail(err, TARE_NOMEM, "out of memory for a server");
     if (status == TARE_OK) {

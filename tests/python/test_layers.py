@@ -92,9 +92,20 @@ def test_a_server_that_forms_batches(tare, tmp_path):
     assert [c for c in configs if "max_queue_delay_microseconds: 1000" in c]
 
 
+def test_a_file_that_is_not_there_is_one_rows_fault(tare, tmp_path):
+    path = study(tmp_path, DATA / "yolov8n.pt", [
+        {"name": "direct"}, {"name": "inside", "layer": "fused", "precision": "int8"},
+        {"name": "outside", "layer": "triton-http", "precision": "int8"}])
+    tare("bench", path, "-o", tmp_path / "m.db", "-q", "--no-peaks")
+    rows = sqlite3.connect(tmp_path / "m.db").execute("SELECT reason FROM cell").fetchall()
+    assert len(rows) == 3 and rows[0] == ("",)
+    assert all("tare quantize" in reason for reason, in rows[1:])
+
+
 @pytest.mark.parametrize("cell, said", (
     ({"layer": "fused", "options": {"spinning": "off"}}, "no option 'spinning'"),
     ({"layer": "fused", "options": {"max_batch": "many"}}, "option 'max_batch' is 'many'"),
+    ({"layer": "fused", "options": {"max_batch": "0"}}, "need 1 to 1024"),
     ({"layer": "fused", "head": "full"}, "raw head"),
     ({"layer": "triton-http", "device": "cuda:0"}, "served on the cpu alone"),
 ))
