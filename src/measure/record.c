@@ -13,6 +13,7 @@
 #include "base/json_write.h"
 #include "measure/forms.h"
 #include "measure/host.h"
+#include "measure/layer.h"
 
 #define ANNOTATIONS_MAX ((size_t)512 << 20)
 
@@ -124,6 +125,17 @@ static enum tare_status put_forms(struct store *store, int64_t run_id, const str
     return status;
 }
 
+static bool has_pipeline(const struct study *study)
+{
+    for (size_t i = 0; i < study->cell_count; i++) {
+        const struct layer *layer = layer_find(study->cells[i].layer);
+
+        if (layer && layer->pipeline)
+            return true;
+    }
+    return false;
+}
+
 /* What this version can't weigh stands in every report, rather than being left out. */
 static enum tare_status put_notes(struct store *store, int64_t run_id, const struct study *study,
                                   struct tare_err *err)
@@ -134,10 +146,16 @@ static enum tare_status put_notes(struct store *store, int64_t run_id, const str
     static const struct store_note accuracy = {
         STORE_NOTE_NOT_MEASURED, "accuracy",
         "the study names no annotations; --images and --annotations add it"};
+    static const struct store_note pipeline = {STORE_NOTE_NOT_MEASURED, "AP of pipelines",
+                                               "fused and ensembles give boxes over the served "
+                                               "least score alone; their graph's AP is that "
+                                               "of the other cells"};
     enum tare_status status = store_add_note(store, run_id, &energy, err);
 
     if (status == TARE_OK && !study->annotations[0])
         status = store_add_note(store, run_id, &accuracy, err);
+    if (status == TARE_OK && study->annotations[0] && has_pipeline(study))
+        status = store_add_note(store, run_id, &pipeline, err);
     return status == TARE_OK ? put_forms(store, run_id, study, err) : status;
 }
 
