@@ -57,7 +57,14 @@ static enum tare_status read_series(struct store *store, int64_t visit_id, const
     return TARE_OK;
 }
 
-/* Median of a series pooled over visits of a mode; NAN if there is none. */
+/* Fewer than that bear no 95 % bound on a quantile: the greatest of n is over it with 1 - q^n. */
+static double least_samples(double q)
+{
+    return log(0.05) / log(q);
+}
+
+/* A quantile of a series pooled over visits of a mode; NAN if there is none, or too few latencies.
+ */
 static enum tare_status pooled_quantile(struct store *store, const struct ledger_visits *visits,
                                         const char *name, double q, double *result,
                                         struct tare_err *err)
@@ -84,6 +91,8 @@ static enum tare_status pooled_quantile(struct store *store, const struct ledger
         }
         free(values);
     }
+    if (strcmp(name, STORE_SERIES_LATENCY) == 0 && (double)used < least_samples(q))
+        used = 0;
     if (status == TARE_OK && used) {
         quantile_sort(pool, used);
         *result = quantile_sorted(pool, used, q);

@@ -65,5 +65,5 @@ void throughput_put_cells(struct buf *out, const struct ledger *ledger)
         put_cell(out, &ledger->cells[i], decision->known && decision->winner == i);
     buf_append_text(out, "  streams: sessions at once x threads of each, found by a pilot unless "
                          "given; p50, p95, p99: of\n  one run under that load, all runs "
-                         "together\n");
+                         "together; – from too few of them\n");
 }
