@@ -8,6 +8,7 @@
 #include "base/json_write.h"
 #include "measure/protocol.h"
 #include "measure/residency.h"
+#include "measure/throughput.h"
 
 #define PLAN_FACT         "run.plan"
 #define RUNS_MIN          5
@@ -54,6 +55,14 @@ static double times_in(const struct plan_pilot *pilot, size_t cell)
     return pilot->sets > 1 && cell == pilot->baseline ? (double)pilot->sets : 1;
 }
 
+/* Around what counts of a visit of many streams. */
+static double lead_and_end_ns(const struct study *study, int64_t run_ns)
+{
+    int64_t streams = study->streams ? study->streams : 1;
+
+    return study->throughput ? 2 * (double)throughput_lead_ns(streams, run_ns) : 0;
+}
+
 static double sweep_ns(const struct study *study, const struct plan_pilot *pilot,
                        const struct plan *plan)
 {
@@ -63,8 +72,9 @@ static double sweep_ns(const struct study *study, const struct plan_pilot *pilot
         double run_ns = study->paced ? 1e9 / study->rate_hz : (double)pilot->run_ns[i];
 
         if (pilot->run_ns[i] > 0)
-            sum += times_in(pilot, i) *
-                   ((double)(plan->runs[i] + study->after_switch) * run_ns + VISIT_OVERHEAD_NS);
+            sum +=
+                times_in(pilot, i) * ((double)(plan->runs[i] + study->after_switch) * run_ns +
+                                      VISIT_OVERHEAD_NS + lead_and_end_ns(study, pilot->run_ns[i]));
     }
     return sum;
 }

@@ -232,13 +232,18 @@ enum tare_status throughput_start(struct sweeps *s, size_t i, struct tare_err *f
     return start(s, i, cell->streams, cell->threads, &cell->opened, failure);
 }
 
+int64_t throughput_lead_ns(int64_t streams, int64_t run_ns)
+{
+    return longer(LEAD_NS, (1 + streams) * run_ns);
+}
+
 enum tare_status throughput_visit(struct sweeps *s, size_t i, int64_t sweep,
                                   struct crew_visit *visit, struct tare_err *failure)
 {
     const struct cell_state *cell = &s->cells[i];
     /* Where one server answers all streams in turn, each has waited its full turn by then. */
     const struct flow_options options = {
-        .lead_ns = longer(LEAD_NS, (1 + (int64_t)cell->streams) * cell->pilot_ns),
+        .lead_ns = throughput_lead_ns(cell->streams, cell->pilot_ns),
         .duration_ns = longer(VISIT_NS, s->plan.runs[i] * cell->pilot_ns),
         .first_picture = sweep * s->plan.runs[i] * s->study->cells[i].batch,
         .period_ns = s->study->rate_hz > 0 ? (int64_t)(1e9 / s->study->rate_hz) : 0,

@@ -33,6 +33,10 @@ enum tare_status throughput_start(struct sweeps *s, size_t i, struct tare_err *f
 enum tare_status throughput_visit(struct sweeps *s, size_t i, int64_t sweep,
                                   struct crew_visit *visit, struct tare_err *failure);
 
+/* Before latencies count every stream has waited its full turn: of so many streams of runs that
+ * take run_ns alone. As long again may pass until the last of them are over. */
+int64_t throughput_lead_ns(int64_t streams, int64_t run_ns);
+
 /* Stores it: one total, the visit's time a run (visit->runs is at least 1), and the latencies. */
 enum tare_status throughput_record(struct store *store, const struct store_visit *row,
                                    const struct crew_visit *visit,
