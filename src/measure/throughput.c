@@ -241,7 +241,6 @@ enum tare_status throughput_visit(struct sweeps *s, size_t i, int64_t sweep,
                                   struct crew_visit *visit, struct tare_err *failure)
 {
     const struct cell_state *cell = &s->cells[i];
-    /* Where one server answers all streams in turn, each has waited its full turn by then. */
     const struct flow_options options = {
         .lead_ns = throughput_lead_ns(cell->streams, cell->pilot_ns),
         .duration_ns = longer(VISIT_NS, s->plan.runs[i] * cell->pilot_ns),
