@@ -33,7 +33,8 @@ struct tare_session {
     struct tensors inputs, outputs;
     struct leaked *leaks; /* kept reachable, so that leak checkers see no leak of ours */
     int64_t delay_ns, jitter_ns;
-    int64_t fail_at, crash_at, hang_at, babble_at; /* 1 is the first run; 0: never */
+    int64_t copy_ns; /* of one way, as a device would have it */
+    int64_t fail_at, crash_at, hang_at, babble_at, nomem_at; /* 1 is the first run; 0: never */
     size_t leak_bytes;
     uint64_t random, run;
     int64_t work;
@@ -49,6 +50,8 @@ static const struct tare_option_info options[] = {
     {"delay_ns", "every run spins this long", TARE_OPTION_INT, "0", 0, 60000000000, NULL},
     {"jitter_ns", "and up to this much longer, at random", TARE_OPTION_INT, "0", 0, 60000000000,
      NULL},
+    {"copy_ns", "so long it spins before and after, and says that it copied", TARE_OPTION_INT, "0",
+     0, 60000000000, NULL},
     {"work", "every run computes so many units, about 1 us each", TARE_OPTION_INT, "0", 0,
      1000000000, NULL},
     {"seed", "seed of the jitter", TARE_OPTION_INT, "1", 1, INT64_MAX, NULL},
@@ -59,10 +62,12 @@ static const struct tare_option_info options[] = {
     {"hang_at_run", "this run never returns", TARE_OPTION_INT, "0", 0, INT64_MAX, NULL},
     {"babble_at_run", "this run writes random bytes to stdout and over the worker's answers",
      TARE_OPTION_INT, "0", 0, INT64_MAX, NULL},
+    {"nomem_at_run", "this run has no memory left on its device", TARE_OPTION_INT, "0", 0,
+     INT64_MAX, NULL},
     {"leak_bytes", "every run leaves this much memory allocated", TARE_OPTION_INT, "0", 0, 1 << 30,
      NULL},
     {"open", "what opening does", TARE_OPTION_CHOICE, "ok", 0, 0,
-     "ok|fail|crash|hang|nothing|garbage"},
+     "ok|fail|nomem|crash|hang|nothing|garbage"},
     {0},
 };
 
@@ -158,6 +163,8 @@ static enum tare_status misbehave(const char *part, struct tare_open_report *rep
 {
     if (strcmp(part, "fail") == 0)
         return tare_fail(err, TARE_FAILED, "opening fails, as planted");
+    if (strcmp(part, "nomem") == 0)
+        return tare_fail(err, TARE_NOMEM, "out of device memory, as planted");
     if (strcmp(part, "crash") == 0)
         crash();
     if (strcmp(part, "hang") == 0)
@@ -210,6 +217,8 @@ static enum tare_status null_open(const struct tare_open_options *open,
     }
     opened->delay_ns = tare_option_int(open, options, "delay_ns");
     opened->jitter_ns = tare_option_int(open, options, "jitter_ns");
+    opened->copy_ns = tare_option_int(open, options, "copy_ns");
+    opened->nomem_at = tare_option_int(open, options, "nomem_at_run");
     opened->work = tare_option_int(open, options, "work");
     opened->random = (uint64_t)tare_option_int(open, options, "seed");
     opened->fail_at = tare_option_int(open, options, "fail_at_run");
@@ -218,9 +227,9 @@ static enum tare_status null_open(const struct tare_open_options *open,
     opened->babble_at = tare_option_int(open, options, "babble_at_run");
     opened->leak_bytes = (size_t)tare_option_int(open, options, "leak_bytes");
     opened->lie = strcmp(part, "garbage") == 0;
-    opened->planted = opened->work || opened->delay_ns || opened->jitter_ns || opened->fail_at ||
-                      opened->crash_at || opened->hang_at || opened->babble_at ||
-                      opened->leak_bytes;
+    opened->planted = opened->work || opened->delay_ns || opened->jitter_ns || opened->copy_ns ||
+                      opened->fail_at || opened->crash_at || opened->hang_at || opened->babble_at ||
+                      opened->nomem_at || opened->leak_bytes;
     *session = opened;
     return TARE_OK;
 }
@@ -294,11 +303,21 @@ static enum tare_status leak(struct tare_session *session, struct tare_err *err)
     return TARE_OK;
 }
 
+/* Spins for so long; returns how long it was. */
+static int64_t spin(int64_t length_ns)
+{
+    int64_t start = clock_now_ns(), now = start;
+
+    while (now - start < length_ns)
+        now = clock_now_ns();
+    return now - start;
+}
+
 static enum tare_status run_planted(struct tare_session *session, struct tare_timing *timing,
                                     struct tare_err *err)
 {
-    int64_t start = clock_now_ns(), now = start;
     int64_t length = session->delay_ns + next_jitter(session), run = (int64_t)++session->run;
+    int64_t start, copied = spin(session->copy_ns);
 
     if (run == session->crash_at)
         crash();
@@ -308,11 +327,17 @@ static enum tare_status run_planted(struct tare_session *session, struct tare_ti
         babble(session);
     if (session->leak_bytes > 0 && leak(session, err) != TARE_OK)
         return TARE_NOMEM;
+    start = clock_now_ns();
     compute(session);
-    while (now - start < length)
-        now = clock_now_ns();
+    (void)spin(length - (clock_now_ns() - start));
     if (timing)
-        timing->compute_ns = now - start;
+        *timing = (struct tare_timing){-1, copied, clock_now_ns() - start, 0};
+    copied = spin(session->copy_ns);
+    if (timing)
+        timing->copy_out_ns = copied;
+    if (run == session->nomem_at)
+        return tare_fail(err, TARE_NOMEM, "out of device memory in run %lld, as planted",
+                         (long long)run);
     if (run == session->fail_at)
         return tare_fail(err, TARE_FAILED, "run %lld fails, as planted", (long long)run);
     return TARE_OK;

@@ -30,6 +30,32 @@ const char *ledger_verdict_name(enum ledger_verdict verdict)
     return names[verdict];
 }
 
+const char *ledger_device_part_name(enum ledger_device_part part)
+{
+    static const char *const names[] = {"copy_in", "compute", "copy_out"};
+
+    return names[part];
+}
+
+bool ledger_has_device_times(const struct ledger *ledger)
+{
+    for (size_t i = 0; i < ledger->cell_count; i++) {
+        const struct ledger_times *times = ledger_times(&ledger->cells[i]);
+
+        if (times && !isnan(times->device_ns[LEDGER_COMPUTE]))
+            return true;
+    }
+    return false;
+}
+
+double ledger_session_ns(const struct ledger_cell *cell)
+{
+    const struct ledger_times *times = ledger_times(cell);
+    double infer = times ? times->stage_ns[LEDGER_INFER] : NAN;
+
+    return !times ? NAN : isnan(infer) ? times->p50_ns : infer;
+}
+
 const char *ledger_stage_name(enum ledger_stage stage)
 {
     static const char *const names[] = {"decode", "letterbox", "infer", "boxes"};
@@ -281,14 +307,11 @@ static enum tare_status fill_limits(struct store *store, struct ledger *ledger,
         status = roofline_read_graphs(store, ledger->run.id, &graphs, err);
     for (size_t i = 0; i < ledger->cell_count && status == TARE_OK; i++) {
         struct ledger_cell *cell = &ledger->cells[i];
-        const struct ledger_times *times = ledger_times(cell);
         const char *executed = cell->row.executed_precision;
-        double infer = times ? times->stage_ns[LEDGER_INFER] : NAN;
-        double median = !times ? NAN : isnan(infer) ? times->p50_ns : infer;
 
         cell->limit = roofline_row_of(&ledger->peaks, roofline_find_graph(&graphs, cell->row.id),
                                       executed[0] ? executed : cell->row.precision,
-                                      cell->row.threads, median);
+                                      cell->row.threads, ledger_session_ns(cell));
         if (strcmp(cell->row.device, "cpu") != 0)
             cell->limit = roofline_row_of(&ledger->peaks, NULL, "", 0, NAN);
     }

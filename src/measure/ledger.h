@@ -61,6 +61,14 @@ enum ledger_stage {
     LEDGER_STAGES
 };
 
+/* Parts of a run on a device, by the device's own clock. */
+enum ledger_device_part {
+    LEDGER_COPY_IN,
+    LEDGER_COMPUTE,
+    LEDGER_COPY_OUT,
+    LEDGER_DEVICE_PARTS
+};
+
 /* Samples of one cell in one mode. All zero if there were none. */
 struct ledger_times {
     size_t samples, visits, invalid_visits, sweeps;
@@ -74,12 +82,13 @@ struct ledger_times {
     double latency_p50_ns;  /* throughput: of one run under that load */
     double latency_p95_ns;
     double latency_p99_ns;
-    double lateness_p99_ns;         /* paced: how late the harness itself was */
-    double stage_ns[LEDGER_STAGES]; /* medians; NAN where the cell has no such stage */
-    double mean_clock_hz;           /* mean over visits */
-    double cpu_share;               /* worker's CPU time over wall time */
-    double p50_effective;           /* independent samples that they are worth for the median */
-    double *sorted_ns;              // (samples), ascending
+    double lateness_p99_ns;                /* paced: how late the harness itself was */
+    double stage_ns[LEDGER_STAGES];        /* medians; NAN where the cell has no such stage */
+    double device_ns[LEDGER_DEVICE_PARTS]; /* medians; NAN where no device's clock was read */
+    double mean_clock_hz;                  /* mean over visits */
+    double cpu_share;                      /* worker's CPU time over wall time */
+    double p50_effective; /* independent samples that they are worth for the median */
+    double *sorted_ns;    // (samples), ascending
 };
 
 /* One visit, valid or not, in the mode that the ledger speaks of. */
@@ -376,6 +385,14 @@ bool ledger_cold_parse(const char *name, enum ledger_cold_state *state, int64_t 
                        const char **part);
 
 /* "decode", "letterbox", "infer", "boxes". */
+const char *ledger_device_part_name(enum ledger_device_part part); /* "copy_in" */
+
+/* Whether any measured cell ran on a device whose own clock was read. */
+bool ledger_has_device_times(const struct ledger *ledger);
+
+/* Median of one run of the cell's session by the host's clock, transfers inside; NAN: none. */
+double ledger_session_ns(const struct ledger_cell *cell);
+
 const char *ledger_stage_name(enum ledger_stage stage);
 
 #endif

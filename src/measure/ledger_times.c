@@ -309,23 +309,24 @@ static void fill_counts(const struct store_visit *rows, size_t row_count,
 static enum tare_status fill_series(struct store *store, const struct ledger_visits *visits,
                                     struct ledger_times *times, struct tare_err *err)
 {
-    enum tare_status status = pooled_quantile(store, visits, STORE_SERIES_AFTER_SWITCH, 0.5,
-                                              &times->after_switch_ns, err);
+    const struct {
+        const char *series;
+        double q, *to;
+    } rows[] = {
+        {STORE_SERIES_AFTER_SWITCH, 0.5, &times->after_switch_ns},
+        {STORE_SERIES_INSIDE, 0.5, &times->inside_ns},
+        {STORE_SERIES_LATENESS, 0.99, &times->lateness_p99_ns},
+        {STORE_SERIES_LATENCY, 0.5, &times->latency_p50_ns},
+        {STORE_SERIES_LATENCY, 0.95, &times->latency_p95_ns},
+        {STORE_SERIES_LATENCY, 0.99, &times->latency_p99_ns},
+        {STORE_SERIES_COPY_IN, 0.5, &times->device_ns[LEDGER_COPY_IN]},
+        {STORE_SERIES_COMPUTE, 0.5, &times->device_ns[LEDGER_COMPUTE]},
+        {STORE_SERIES_COPY_OUT, 0.5, &times->device_ns[LEDGER_COPY_OUT]},
+    };
+    enum tare_status status = TARE_OK;
 
-    if (status == TARE_OK)
-        status = pooled_quantile(store, visits, STORE_SERIES_INSIDE, 0.5, &times->inside_ns, err);
-    if (status == TARE_OK)
-        status = pooled_quantile(store, visits, STORE_SERIES_LATENESS, 0.99,
-                                 &times->lateness_p99_ns, err);
-    if (status == TARE_OK)
-        status =
-            pooled_quantile(store, visits, STORE_SERIES_LATENCY, 0.5, &times->latency_p50_ns, err);
-    if (status == TARE_OK)
-        status =
-            pooled_quantile(store, visits, STORE_SERIES_LATENCY, 0.95, &times->latency_p95_ns, err);
-    if (status == TARE_OK)
-        status =
-            pooled_quantile(store, visits, STORE_SERIES_LATENCY, 0.99, &times->latency_p99_ns, err);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && status == TARE_OK; i++)
+        status = pooled_quantile(store, visits, rows[i].series, rows[i].q, rows[i].to, err);
     for (int s = 0; s < LEDGER_STAGES && status == TARE_OK; s++)
         status = pooled_quantile(store, visits, stage_series[s], 0.5, &times->stage_ns[s], err);
     return status;

@@ -4,7 +4,7 @@
 
 /* Stage times of one run, summed over the batch. */
 struct stages {
-    int64_t decode, letterbox, infer, boxes, inside;
+    int64_t decode, letterbox, infer, boxes, inside, copy_in, copy_out;
 };
 
 /* Which of the pictures it was; on the failing path only, so that a good run pays nothing. */
@@ -69,6 +69,8 @@ static enum tare_status run_once(const struct loop *loop, int64_t first, struct 
     *end = clock_now_ns();
     sum->infer = *end - run_start;
     sum->inside = timing.compute_ns;
+    sum->copy_in = timing.copy_in_ns;
+    sum->copy_out = timing.copy_out_ns;
     if (status == TARE_OK && loop->picture_count) {
         status = find_boxes(loop, sum, err);
         *end = clock_now_ns();
@@ -91,6 +93,8 @@ static void keep_all(const struct loop_sinks *sinks, int64_t index, const struct
     keep(sinks->infer, index, s->infer);
     keep(sinks->boxes, index, s->boxes);
     keep(sinks->inside, index, s->inside);
+    keep(sinks->copy_in, index, s->copy_in);
+    keep(sinks->copy_out, index, s->copy_out);
 }
 
 enum tare_status loop_run(const struct loop *loop, const struct loop_options *options,
@@ -100,7 +104,7 @@ enum tare_status loop_run(const struct loop *loop, const struct loop_options *op
     int64_t begin = clock_now_ns(), i = 0, end = begin;
 
     while (i < options->max_runs && (i < options->runs || end - begin < options->min_ns)) {
-        struct stages stages = {0, 0, 0, 0, 0};
+        struct stages stages = {0};
         int64_t due = begin + i * options->period_ns, start;
 
         if (options->period_ns)

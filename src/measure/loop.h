@@ -44,6 +44,7 @@ struct loop_options {
 /* Where samples go: each NULL or with room for max_runs. Index: enum protocol_series. */
 struct loop_sinks {
     int64_t *total, *decode, *letterbox, *infer, *boxes, *inside, *lateness; // (max_runs)
+    int64_t *copy_in, *copy_out;                                             // (max_runs)
 };
 
 /* Runs, and says how many runs were made. Stops at the first error. */

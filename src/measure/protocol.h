@@ -51,6 +51,8 @@ enum protocol_series {
     SERIES_BOXES,     /* outputs to boxes */
     SERIES_INSIDE,    /* the run, as the runtime or its binding timed itself */
     SERIES_LATENESS,  /* paced: real start after the scheduled one */
+    SERIES_COPY_IN,   /* by a device's own clock: inputs to it, -1 if not known */
+    SERIES_COPY_OUT,  /* outputs from it; what lies between is SERIES_INSIDE */
     SERIES_COUNT,
 };
 

@@ -350,34 +350,65 @@ static bool any_known(const int64_t *samples, int64_t count)
     return false;
 }
 
-enum tare_status record_visit(struct store *store, const struct store_visit *visit,
-                              const struct protocol_shared *shared, int64_t runs, int64_t after,
-                              bool pictures, bool paced, struct tare_err *err)
+struct series_name {
+    const char *name;
+    enum protocol_series series;
+};
+
+static const struct series_name picture_series[] = {
+    {STORE_SERIES_DECODE, SERIES_DECODE},
+    {STORE_SERIES_LETTERBOX, SERIES_LETTERBOX},
+    {STORE_SERIES_INFER, SERIES_INFER},
+    {STORE_SERIES_BOXES, SERIES_BOXES},
+    {NULL, SERIES_COUNT},
+};
+
+/* On a device the session's own clock is the device's, and says more than "inside". */
+static const struct series_name device_series[] = {
+    {STORE_SERIES_COPY_IN, SERIES_COPY_IN},
+    {STORE_SERIES_COMPUTE, SERIES_INSIDE},
+    {STORE_SERIES_COPY_OUT, SERIES_COPY_OUT},
+    {NULL, SERIES_COUNT},
+};
+
+static const struct series_name host_series[] = {
+    {STORE_SERIES_INSIDE, SERIES_INSIDE},
+    {NULL, SERIES_COUNT},
+};
+
+/* Adds the series of a table that hold anything at all. */
+static size_t add_known(const struct series_name *table, const struct protocol_shared *shared,
+                        const struct record_visit_options *options, struct store_series *series)
 {
-    static const struct {
-        const char *name;
-        enum protocol_series series;
-    } stages[] = {
-        {STORE_SERIES_DECODE, SERIES_DECODE},
-        {STORE_SERIES_LETTERBOX, SERIES_LETTERBOX},
-        {STORE_SERIES_INFER, SERIES_INFER},
-        {STORE_SERIES_BOXES, SERIES_BOXES},
-    };
-    size_t steady = (size_t)(runs - after), count = 0;
+    size_t count = 0;
+
+    for (; table->name; table++) {
+        const int64_t *samples = shared->samples[table->series];
+
+        if (any_known(samples, options->runs))
+            series[count++] = (struct store_series){table->name, samples + options->after,
+                                                    (size_t)(options->runs - options->after)};
+    }
+    return count;
+}
+
+enum tare_status record_visit(struct store *store, const struct store_visit *visit,
+                              const struct protocol_shared *shared,
+                              const struct record_visit_options *options, struct tare_err *err)
+{
+    const int64_t *total = shared->samples[SERIES_TOTAL];
+    int64_t after = options->after;
+    size_t steady = (size_t)(options->runs - after), count = 0;
     struct store_series series[SERIES_COUNT + 1];
 
-    series[count++] =
-        (struct store_series){STORE_SERIES_TOTAL, shared->samples[SERIES_TOTAL] + after, steady};
+    series[count++] = (struct store_series){STORE_SERIES_TOTAL, total + after, steady};
     if (after)
-        series[count++] = (struct store_series){STORE_SERIES_AFTER_SWITCH,
-                                                shared->samples[SERIES_TOTAL], (size_t)after};
-    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && pictures; i++)
-        series[count++] = (struct store_series){stages[i].name,
-                                                shared->samples[stages[i].series] + after, steady};
-    if (any_known(shared->samples[SERIES_INSIDE], runs))
-        series[count++] = (struct store_series){STORE_SERIES_INSIDE,
-                                                shared->samples[SERIES_INSIDE] + after, steady};
-    if (paced)
+        series[count++] = (struct store_series){STORE_SERIES_AFTER_SWITCH, total, (size_t)after};
+    if (options->pictures)
+        count += add_known(picture_series, shared, options, series + count);
+    count +=
+        add_known(options->device ? device_series : host_series, shared, options, series + count);
+    if (options->paced)
         series[count++] = (struct store_series){STORE_SERIES_LATENESS,
                                                 shared->samples[SERIES_LATENESS] + after, steady};
     return store_add_visit(store, visit, series, count, NULL, err);

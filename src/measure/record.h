@@ -30,11 +30,18 @@ enum tare_status record_state(struct store *store, int64_t cell_id, enum store_c
                               const char *reason, const struct crew_opened *opened,
                               struct tare_err *err);
 
-/* One visit: visit's fields are the caller's, its series lie in shared: `kept` runs of which the
- * first `after` came right after the switch. */
+/* What a visit's series are. */
+struct record_visit_options {
+    int64_t runs, after; /* all, and those of them that came right after the switch */
+    bool pictures;       /* it has stages */
+    bool paced;
+    bool device; /* the runtime timed transfers and computing by a device's clock */
+};
+
+/* One visit: visit's fields are the caller's, its series lie in shared. */
 enum tare_status record_visit(struct store *store, const struct store_visit *visit,
-                              const struct protocol_shared *shared, int64_t runs, int64_t after,
-                              bool pictures, bool paced, struct tare_err *err);
+                              const struct protocol_shared *shared,
+                              const struct record_visit_options *options, struct tare_err *err);
 
 /* Scores a detections file and stores figures, classes and the detections themselves. */
 enum tare_status record_accuracy(struct store *store, int64_t cell_id, const struct study *study,

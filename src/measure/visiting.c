@@ -211,6 +211,13 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
     row.valid = row.why_invalid[0] == '\0';
     if (study->throughput)
         return throughput_record(s->store, &row, &done, s->crew[i].shared, err);
-    return record_visit(s->store, &row, s->crew[i].shared, runs, study->after_switch,
-                        cell->opened.pictures > 0, study->paced, err);
+    return record_visit(s->store, &row, s->crew[i].shared,
+                        &(struct record_visit_options){
+                            .runs = runs,
+                            .after = study->after_switch,
+                            .pictures = cell->opened.pictures > 0,
+                            .paced = study->paced,
+                            .device = strcmp(study->cells[i].device, "cpu") != 0,
+                        },
+                        err);
 }

@@ -182,6 +182,8 @@ static enum tare_status run_loop(struct worker *worker, const struct loop_option
         .boxes = samples[SERIES_BOXES],
         .inside = samples[SERIES_INSIDE],
         .lateness = samples[SERIES_LATENESS],
+        .copy_in = samples[SERIES_COPY_IN],
+        .copy_out = samples[SERIES_COPY_OUT],
     };
     int64_t faults = major_faults(), start = clock_now_ns(), runs = 0;
     enum tare_status status;

@@ -36,6 +36,7 @@ void html_notes(struct buf *out, const struct ledger_notes *notes);
 /* Sections. id tells the files of one page apart. */
 void html_cells(struct buf *out, const struct ledger *ledger, size_t id,
                 const struct html_detail *detail);
+void html_device(struct buf *out, const struct ledger *ledger, size_t id);
 void html_spread(struct buf *out, const struct ledger *ledger, size_t id,
                  const struct html_detail *detail);
 void html_cold(struct buf *out, const struct ledger *ledger, size_t id,

@@ -45,6 +45,9 @@ static const char *const columns[] = {
     "letterbox_ms",
     "infer_ms",
     "boxes_ms",
+    "copy_in_ms",
+    "on_device_ms",
+    "copy_out_ms",
     "ap",
     "ap50",
     "found",
@@ -185,6 +188,7 @@ static void put_times(struct row *row, const struct ledger_times *t)
 {
     static const char *const kinds[] = {"", "quantile", "upper bound"};
     static const char *const stages[] = {"decode_ms", "letterbox_ms", "infer_ms", "boxes_ms"};
+    static const char *const parts[] = {"copy_in_ms", "on_device_ms", "copy_out_ms"};
 
     put_number(row, "samples", (double)t->samples);
     put_number(row, "sweeps", (double)t->sweeps);
@@ -201,6 +205,8 @@ static void put_times(struct row *row, const struct ledger_times *t)
     put_number(row, "items_per_s", t->throughput_hz);
     for (int s = 0; s < LEDGER_STAGES; s++)
         put_number(row, stages[s], t->stage_ns[s] * 1e-6);
+    for (int part = 0; part < LEDGER_DEVICE_PARTS; part++)
+        put_number(row, parts[part], t->device_ns[part] * 1e-6);
 }
 
 static void put_line_row(struct row *row, const struct ledger *ledger,

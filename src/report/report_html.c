@@ -274,6 +274,7 @@ static void put_nav(struct buf *out, const struct ledger *ledger)
         {"trade", "Latency against AP", chart_has_trade(ledger, CHART_AP)},
         {"agreement", "Agreement", chart_has_trade(ledger, CHART_FOUND)},
         {"cells", "Cells", true},
+        {"device", "On the device", ledger_has_device_times(ledger)},
         {"roofline", "Limits", chart_has_roofline(ledger)},
         {"stages", "Stages", chart_has_stages(ledger)},
         {"spread", "Distributions", true},
@@ -300,6 +301,7 @@ static void put_file(struct buf *out, const struct ledger *ledger, size_t id,
     html_trade(out, ledger, id);
     html_agreement(out, ledger, id);
     html_cells(out, ledger, id, detail);
+    html_device(out, ledger, id);
     html_roofline(out, ledger, id);
     html_stages(out, ledger, id);
     html_cold(out, ledger, id, detail);

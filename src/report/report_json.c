@@ -96,6 +96,13 @@ static void put_times(struct json_writer *w, enum store_visit_mode mode,
     for (int s = 0; s < LEDGER_STAGES; s++)
         json_put_number(w, ledger_stage_name((enum ledger_stage)s), t->stage_ns[s]);
     json_close_object(w);
+    if (!isnan(t->device_ns[LEDGER_COMPUTE])) {
+        json_open_object(w, "device_ns");
+        for (int part = 0; part < LEDGER_DEVICE_PARTS; part++)
+            json_put_number(w, ledger_device_part_name((enum ledger_device_part)part),
+                            t->device_ns[part]);
+        json_close_object(w);
+    }
     json_close_object(w);
 }
 

@@ -7,6 +7,7 @@
 #include "report/report.h"
 #include "report/report_agreement.h"
 #include "report/report_cold.h"
+#include "report/report_device.h"
 #include "report/report_soak.h"
 #include "report/report_throughput.h"
 #include "report/write.h"
@@ -175,6 +176,14 @@ static void put_cells(const struct page *page, const struct ledger *ledger)
     paint(page, PAINT_NONE);
     for (size_t i = 0; i < ledger->cell_count; i++)
         put_cell(page, ledger, i);
+}
+
+static void put_device(const struct page *page, const struct ledger *ledger)
+{
+    if (!ledger_has_device_times(ledger))
+        return;
+    put_heading(page, "On the device", DEVICE_ABOUT);
+    device_put_cells(page->out, ledger);
 }
 
 static void put_agreement(const struct page *page, const struct ledger *ledger)
@@ -424,6 +433,7 @@ enum tare_status report_text(const struct report_set *set, bool colour, struct b
         put_notes(&page, "Not measured", &ledger->missing);
         put_lines(&page, ledger);
         put_cells(&page, ledger);
+        put_device(&page, ledger);
         put_agreement(&page, ledger);
         report_soak_text(ledger, out);
         report_cold_text(ledger, out);

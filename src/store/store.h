@@ -197,6 +197,9 @@ struct store_visit {
 #define STORE_SERIES_LETTERBOX    "letterbox"
 #define STORE_SERIES_INFER        "infer"
 #define STORE_SERIES_BOXES        "boxes"
+#define STORE_SERIES_COPY_IN      "copy_in" /* of a cell on a device, by the device's own clock */
+#define STORE_SERIES_COMPUTE      "compute"
+#define STORE_SERIES_COPY_OUT     "copy_out"
 
 struct store_series {
     const char *name;

@@ -72,7 +72,7 @@ static void refuses_bad_options(void)
 {
     refuses("delay_ns", "-1", TARE_INVALID, "need 0 to 60000000000");
     refuses("delay_ns", "1e3", TARE_INVALID, "need 0 to 60000000000");
-    refuses("open", "well", TARE_INVALID, "need ok|fail|crash|hang|nothing|garbage");
+    refuses("open", "well", TARE_INVALID, "need ok|fail|nomem|crash|hang|nothing|garbage");
     refuses("delay", "1", TARE_INVALID, "runtime 'null' has no option 'delay'");
     refuses("inputs", "x:fp32", TARE_INVALID, "'x:fp32' is not name:dtype:shape");
     refuses("inputs", "x:fp31:1", TARE_INVALID, "is not name:dtype:shape");
