@@ -12,9 +12,10 @@ to each request:
     {"cmd": "bind", "inputs": [...], "outputs": [...]}     a tensor: name, dtype, shape, offset,
                                                            bytes; offset null: shape not known yet
 
-A run is one byte each way: "r" comes, "." goes back, or "!" after a failure, whose text is in the
-header. The header (little-endian): 0 compute_ns, 8 copy_out_ns, 16 length of the text, 24 the text
-(1000 bytes); from 1024 on, for each output, 72 bytes: rank, then 8 dimensions.
+A run is one byte each way: "r" comes, "." goes back, or after a failure, whose text is in the
+header, "!", or "~" if memory ran out. The header (little-endian): 0 copy_in_ns, 8 compute_ns,
+16 copy_out_ns, 24 length of the text, 32 the text (992 bytes); from 1024 on, for each output, 72
+bytes: rank, then 8 dimensions.
 
 The tensors are NumPy arrays over the shared memory, so a run costs what the same line costs in a
 user's own program: session.run(None, {name: array}). Its results are new arrays, which are copied
@@ -36,7 +37,7 @@ from worker_refused import Refused
 CHANNEL = 3
 SHARED = 4
 HEADER_BYTES = 65536
-TEXT_AT, TEXT_BYTES = 24, 1000
+LENGTH_AT, TEXT_AT, TEXT_BYTES = 24, 32, 992
 SHAPES_AT, SHAPE_BYTES, RANK_MAX = 1024, 72, 8
 
 DTYPES = {
@@ -109,18 +110,18 @@ class OnnxRuntime:
         self.run = self.run_bound
 
     def run_plain(self):
-        """Gives the results, and how long the binding took."""
+        """Gives the results, and what copying in, the binding and copying out took, in ns."""
         start = time.perf_counter_ns()
         results = self.session.run(None, self.feeds)
-        return results, time.perf_counter_ns() - start
+        return results, (0, time.perf_counter_ns() - start, None)
 
     def run_bound(self):
         start = time.perf_counter_ns()
         self.session.run_with_iobinding(self.binding)
         elapsed = time.perf_counter_ns() - start
         if all(array is not None for _, array in self.outputs):
-            return None, elapsed  # they are where the parent wants them
-        return self.binding.copy_outputs_to_cpu(), elapsed
+            return None, (0, elapsed, None)  # they are where the parent wants them
+        return self.binding.copy_outputs_to_cpu(), (0, elapsed, None)
 
 
 def torch_runtime():
@@ -211,18 +212,20 @@ class Worker:
         try:
             if not self.bound:
                 raise Refused("invalid", "nothing is bound")
-            results, compute_ns = self.runtime.run()
+            results, (copy_in_ns, compute_ns, copy_out_ns) = self.runtime.run()
             start = time.perf_counter_ns()
             if results is not None:
                 for index, result in enumerate(results):
                     self.take(index, result)
-            struct.pack_into("<qq", self.memory, 0, compute_ns, time.perf_counter_ns() - start)
+            if copy_out_ns is None:
+                copy_out_ns = time.perf_counter_ns() - start
+            struct.pack_into("<qqq", self.memory, 0, copy_in_ns, compute_ns, copy_out_ns)
             return b"."
         except Exception as error:  # whatever it is, the parent hears of it
             text = plain(error).encode()[:TEXT_BYTES]
-            struct.pack_into("<q", self.memory, 16, len(text))
+            struct.pack_into("<q", self.memory, LENGTH_AT, len(text))
             self.memory[TEXT_AT:TEXT_AT + len(text)] = text
-            return b"!"
+            return b"~" if getattr(error, "status", "") == "nomem" else b"!"
 
     def answer(self, line):
         try:

@@ -2,7 +2,8 @@
 
 
 class Refused(Exception):
-    """An error with its status: "absent", "baddata", "unsupported", "invalid", "limit"."""
+    """An error with its status: "absent", "baddata", "unsupported", "invalid", "limit",
+    "nomem"."""
 
     def __init__(self, status, text):
         super().__init__(text)

@@ -133,8 +133,9 @@ class Detect(nn.Module):
         n, _, h, w = boxes.shape
         odds = boxes.view(n, 4, self.bins, h * w).softmax(dim=2)
         left, top, right, bottom = torch.einsum("nsba,b->sna", odds, self.bin_values)
-        x = (torch.arange(w, dtype=boxes.dtype) + 0.5).repeat(h)
-        y = (torch.arange(h, dtype=boxes.dtype) + 0.5).repeat_interleave(w)
+        like = {"dtype": boxes.dtype, "device": boxes.device}
+        x = (torch.arange(w, **like) + 0.5).repeat(h)
+        y = (torch.arange(h, **like) + 0.5).repeat_interleave(w)
         centre = (x + (right - left) / 2, y + (bottom - top) / 2)
         box = torch.stack((*centre, left + right, top + bottom), dim=1) * stride
         return torch.cat((box, classes.view(n, -1, h * w).sigmoid()), dim=1)

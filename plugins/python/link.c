@@ -11,9 +11,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-#define TEXT_LENGTH_AT 16
-#define TEXT_AT        24
-#define TEXT_MAX       1000
+#define COPY_IN_AT     0
+#define COMPUTE_AT     8
+#define COPY_OUT_AT    16
+#define TEXT_LENGTH_AT 24
+#define TEXT_AT        32
+#define TEXT_MAX       992
 #define GRACE_NS       200000000
 
 void link_find_python(const char *given, char *path, size_t path_bytes)
@@ -156,11 +159,9 @@ static enum tare_status status_of(const char *name)
     static const struct {
         const char *name;
         enum tare_status status;
-    } rows[] = {{"absent", TARE_ABSENT},
-                {"baddata", TARE_BADDATA},
-                {"unsupported", TARE_UNSUPPORTED},
-                {"invalid", TARE_INVALID},
-                {"limit", TARE_LIMIT}};
+    } rows[] = {
+        {"absent", TARE_ABSENT},   {"baddata", TARE_BADDATA}, {"unsupported", TARE_UNSUPPORTED},
+        {"invalid", TARE_INVALID}, {"limit", TARE_LIMIT},     {"nomem", TARE_NOMEM}};
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (strcmp(rows[i].name, name) == 0)
@@ -207,7 +208,8 @@ static int64_t header_int(const struct link *link, size_t at)
     return number;
 }
 
-static enum tare_status run_failed(const struct link *link, struct tare_err *err)
+static enum tare_status run_failed(const struct link *link, enum tare_status status,
+                                   struct tare_err *err)
 {
     int64_t length = header_int(link, TEXT_LENGTH_AT);
     char text[TEXT_MAX + 1];
@@ -216,7 +218,7 @@ static enum tare_status run_failed(const struct link *link, struct tare_err *err
         length = 0;
     memcpy(text, link->memory + TEXT_AT, (size_t)length);
     text[length] = '\0';
-    return tare_fail(err, TARE_FAILED, "cannot run: %s", text);
+    return tare_fail(err, status, "cannot run: %s", text);
 }
 
 enum tare_status link_run(struct link *link, struct tare_timing *timing, struct tare_err *err)
@@ -235,11 +237,12 @@ enum tare_status link_run(struct link *link, struct tare_timing *timing, struct 
         return give_up(link, TARE_TIMEOUT, "did not finish a run in time", err);
     if (count != 1)
         return give_up_gone(link, err);
-    if (byte == '!')
-        return run_failed(link, err);
+    if (byte == '!' || byte == '~')
+        return run_failed(link, byte == '~' ? TARE_NOMEM : TARE_FAILED, err);
     if (byte != '.')
         return give_up(link, TARE_BROKEN, "answered a run with garbage", err);
     if (timing)
-        *timing = (struct tare_timing){-1, 0, header_int(link, 0), header_int(link, 8)};
+        *timing = (struct tare_timing){-1, header_int(link, COPY_IN_AT),
+                                       header_int(link, COMPUTE_AT), header_int(link, COPY_OUT_AT)};
     return TARE_OK;
 }

@@ -28,6 +28,10 @@ static enum tare_status python_open(const struct tare_open_options *options,
                                     struct tare_session **session, struct tare_open_report *report,
                                     struct tare_err *err)
 {
+    *session = NULL;
+    if (strcmp(options->device, "cpu") != 0)
+        return tare_fail(err, TARE_UNSUPPORTED, "the python layer cannot use device '%s', need cpu",
+                         options->device);
     return python_session_open(options, python_options, NULL, session, report, err);
 }
 

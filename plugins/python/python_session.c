@@ -130,6 +130,7 @@ static enum tare_status send_open(struct tare_session *session,
     json_open_object(&writer, NULL);
     json_put_text(&writer, "cmd", "open");
     json_put_text(&writer, "model", options->model_path);
+    json_put_text(&writer, "device", options->device);
     json_put_text(&writer, "precision", options->precision);
     json_put_int(&writer, "threads", options->threads);
     json_put_int(&writer, "batch", options->batch);
@@ -181,9 +182,6 @@ enum tare_status python_session_open(const struct tare_open_options *options,
     enum tare_status status;
 
     *session = NULL;
-    if (strcmp(options->device, "cpu") != 0)
-        return tare_fail(err, TARE_UNSUPPORTED, "the python layer cannot use device '%s', need cpu",
-                         options->device);
     opened = calloc(1, sizeof(*opened));
     if (!opened)
         return tare_fail(err, TARE_NOMEM, "out of memory for a session");

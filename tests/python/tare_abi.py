@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = Path(os.environ.get("TARE_PLUGINS", ROOT / "bin" / "plugins"))
 os.environ.setdefault("TARE_HOME", str(ROOT))
 
-OK, FAILED, BADDATA, UNSUPPORTED, ABSENT, BROKEN, INVALID, LIMIT, TIMEOUT = (
-    0, -1, -4, -5, -6, -7, -8, -9, -10)
+OK, FAILED, NOMEM, BADDATA, UNSUPPORTED, ABSENT, BROKEN, INVALID, LIMIT, TIMEOUT = (
+    0, -1, -2, -4, -5, -6, -7, -8, -9, -10)
 DTYPES = {1: "float64", 2: "float32", 3: "float16", 5: "int8", 6: "int16", 7: "int32",
           8: "int64", 9: "uint8", 10: "uint16", 11: "uint32", 12: "uint64", 13: "bool",
           14: "object"}
