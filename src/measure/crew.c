@@ -233,6 +233,7 @@ void crew_put_cell(struct json_writer *w, const char *op, const struct study *st
     json_put_number(w, "min_score", study->min_score);
     json_put_number(w, "iou", study->iou);
     json_put_int(w, "seed", study->seed);
+    json_put_bool(w, "runs_alone", study->runs_alone);
 }
 
 static void copy_text(char *out, size_t bytes, const struct json_value *value)

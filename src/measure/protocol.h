@@ -8,6 +8,7 @@
  *     {"op": "open", "plugin": "onnxruntime", "model": "x.onnx", "device": "cpu",
  *      "precision": "fp32", "threads": 1, "batch": 1, "options": {"spinning": "off"},
  *      "pictures": ["a.jpg", ...], "min_score": 0.25, "iou": 0.7, "seed": 1,
+ *      "runs_alone": false,                                  visits load no pictures
  *      "layer": "triton-http", "repository": "folder"}      the last two of a served layer alone
  *         -> {"ok": true, "family": "yolov8", "predicts": true, "load_ns": ..., "first_run_ns":
  * ..., "runtime_version": "...", "provider": "...", "executed_precision": "...", "timing": false,

@@ -64,6 +64,7 @@ static const struct field study_fields[] = {
     {"max_drop", FIELD_NUMBER, offsetof(struct study, max_drop), 0, 0, 1},
     {"max_ap_drop", FIELD_NUMBER, offsetof(struct study, max_ap_drop), 0, 0, 1},
     {.name = "mode", .kind = FIELD_ELSE},
+    {.name = "timed", .kind = FIELD_ELSE},
     {.name = "model", .kind = FIELD_ELSE},
     {.name = "defaults", .kind = FIELD_ELSE},
     {.name = "cells", .kind = FIELD_ELSE},
@@ -380,6 +381,20 @@ static enum tare_status set_mode(struct study *study, const struct json_value *r
     return TARE_OK;
 }
 
+static enum tare_status set_timed(struct study *study, const struct json_value *root,
+                                  struct tare_err *err)
+{
+    const char *timed =
+        json_text(json_get(root, "timed"), json_get(root, "timed") ? "" : "picture");
+
+    study->runs_alone = strcmp(timed, "run") == 0;
+    if (!study->runs_alone && strcmp(timed, "picture") != 0)
+        return tare_fail(err, TARE_BADDATA, "'timed' is '%.20s', allowed is picture|run", timed);
+    if (study->runs_alone && study->throughput)
+        return tare_fail(err, TARE_BADDATA, "'timed' is 'run', which mode 'throughput' has not");
+    return TARE_OK;
+}
+
 static enum tare_status fill(struct study *study, const char *folder, const struct json_value *root,
                              struct tare_err *err)
 {
@@ -390,6 +405,8 @@ static enum tare_status fill(struct study *study, const char *folder, const stru
     study_cell_init(&base, "");
     if (status == TARE_OK)
         status = set_mode(study, root, err);
+    if (status == TARE_OK)
+        status = set_timed(study, root, err);
     if (status == TARE_OK && json_get(root, "model"))
         status = set_field(cell_fields, folder, "model", json_get(root, "model"), &base, err);
     if (status == TARE_OK && defaults)

@@ -55,6 +55,7 @@ static void put_settings(struct json_writer *w, const struct study *study)
     json_put_int(w, "resident_limit_mb", study->resident_limit_mb);
     json_put_text(w, "cpus", study->cpus);
     json_put_int(w, "seed", study->seed);
+    json_put_text(w, "timed", study->runs_alone ? "run" : "picture");
     json_put_bool(w, "freeze", study->freeze);
     json_put_bool(w, "confirm", study->confirm);
     json_put_text(w, "mode",

@@ -97,6 +97,20 @@ static enum tare_status load_pictures(struct worker *worker, const struct json_v
     return TARE_OK;
 }
 
+/* Makes the first pictures ready, for visits that time the session's run alone. */
+static enum tare_status fill_slots(struct loop *loop, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (int32_t slot = 0; slot < loop->slots && loop->picture_count && status == TARE_OK; slot++) {
+        const struct loop_picture *picture = &loop->pictures[(size_t)slot % loop->picture_count];
+
+        status = loop->family->load(loop->state, picture->jpeg, picture->bytes, slot, NULL, err);
+    }
+    loop->picture_count = 0;
+    return status;
+}
+
 static enum tare_status open_family(struct worker *worker, const struct json_value *command,
                                     struct tare_err *err)
 {
@@ -116,8 +130,12 @@ static enum tare_status open_family(struct worker *worker, const struct json_val
     if (status != TARE_OK)
         return status;
     loop->slots = loop->family->slots(loop->state);
-    if (loop->family->predicts)
-        return load_pictures(worker, json_get(command, "pictures"), err);
+    if (loop->family->predicts) {
+        status = load_pictures(worker, json_get(command, "pictures"), err);
+        if (status == TARE_OK && json_bool(json_get(command, "runs_alone"), false))
+            status = fill_slots(loop, err);
+        return status;
+    }
     for (int32_t slot = 0; slot < loop->slots && status == TARE_OK; slot++)
         status = loop->family->load(loop->state, NULL, 0, slot, NULL, err);
     return status;

@@ -34,8 +34,8 @@ def seeded(tmp_path_factory):
 @pytest.mark.parametrize("options", [{}, {"cuda_graph": 1, "precision": "fp16"}, {"tf32": 1}])
 def test_a_build_for_the_processor_says_so(seeded, options):
     version = re.escape(torch.__version__)
-    refused(tare_abi.ABSENT, f"this PyTorch {version} has no CUDA: 'cuda:0' needs a build with CUDA",
-            seeded, device="cuda:0", **options)
+    refused(tare_abi.ABSENT, f"this PyTorch {version} has no CUDA: 'cuda:0' needs a build", seeded,
+            device="cuda:0", **options)
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:", "cuda:x", "cuda:12345", "gpu:0", "cuda:0 "])
@@ -82,7 +82,8 @@ NO_DRIVER = ("Found no NVIDIA driver on your system. Please check that you have 
     (Build(devices=3), {"tf32": True, "precision": "fp16"}, "invalid",
      "tf32=1 has nothing to do in fp16, need fp32"),
     (Build(devices=3), {"cuda_graph": True, "compile": "reduce-overhead"}, "invalid",
-     "compile=reduce-overhead makes CUDA graphs of its own: need cuda_graph=0, or compile=default"),
+     "compile=reduce-overhead makes CUDA graphs of its own: need cuda_graph=0, or compile="
+     "default"),
 ])
 def test_what_a_machine_has_not_got(build, request_, status, text):
     with pytest.raises(Refused) as caught:
@@ -91,8 +92,8 @@ def test_what_a_machine_has_not_got(build, request_, status, text):
 
 
 SAID = ("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 7.93 GiB "
-        "of which 1.06 GiB is free. Including non-PyTorch memory, this process has 2.25 GiB memory in "
-        "use. If reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF.")
+        "of which 1.06 GiB is free. Including non-PyTorch memory, this process has 2.25 GiB memory "
+        "in use. If reserved but unallocated memory is large try setting PYTORCH_CUDA_ALLOC_CONF.")
 
 
 @pytest.mark.parametrize("error, text", [
