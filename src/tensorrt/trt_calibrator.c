@@ -1,0 +1,116 @@
+/* A calibrator that has nothing but a cache: scales for TensorRT 8.6 and 10, and the DLA. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tensorrt/trt_build_inner.h"
+
+#define MAX_CACHE       ((size_t)16 << 20)
+#define ENTROPY_2       2 /* CalibrationAlgoType::kENTROPY_CALIBRATION_2, as the cache's header says */
+#define CACHE_BEGINNING "TRT-"
+
+struct trt_calibrator {
+    const trt_function *table; /* first: this is an IInt8Calibrator */
+    char *cache;
+    size_t cache_bytes;
+};
+
+static int32_t batch_size(void *self)
+{
+    (void)self;
+    return 1;
+}
+
+/* Asked only if TensorRT does not take the cache: there is nothing to calibrate on. */
+static bool no_batch(void *self, void **bindings, const char *const *names, int32_t count)
+{
+    (void)self;
+    (void)bindings;
+    (void)names;
+    (void)count;
+    return false;
+}
+
+static const void *read_cache(void *self, size_t *length)
+{
+    const struct trt_calibrator *calibrator = self;
+
+    *length = calibrator->cache_bytes;
+    return calibrator->cache;
+}
+
+static void write_cache(void *self, const void *cache, size_t length)
+{
+    (void)self;
+    (void)cache;
+    (void)length;
+}
+
+static int32_t algorithm(void *self)
+{
+    (void)self;
+    return ENTROPY_2;
+}
+
+static void destroy_nothing(void *self)
+{
+    (void)self;
+}
+
+static int32_t api_language(void *self)
+{
+    (void)self;
+    return 0;
+}
+
+struct interface_info {
+    const char *kind;
+    int32_t major, minor;
+};
+
+static struct interface_info interface_info(void *self)
+{
+    const struct interface_info info = {"IInt8EntropyCalibrator2", 1, 0};
+
+    (void)self;
+    return info;
+}
+
+static const trt_function table_8[] = {
+    (trt_function)batch_size,      (trt_function)no_batch,  (trt_function)read_cache,
+    (trt_function)write_cache,     (trt_function)algorithm, (trt_function)destroy_nothing,
+    (trt_function)destroy_nothing,
+};
+static const trt_function table_10[] = {
+    (trt_function)api_language,    (trt_function)interface_info, (trt_function)destroy_nothing,
+    (trt_function)destroy_nothing, (trt_function)batch_size,     (trt_function)no_batch,
+    (trt_function)read_cache,      (trt_function)write_cache,    (trt_function)algorithm,
+};
+
+enum tare_status trt_calibrator_new(enum trt_flavour flavour, const char *path,
+                                    struct trt_calibrator **calibrator, struct tare_err *err)
+{
+    struct trt_calibrator *made = calloc(1, sizeof(*made));
+    enum tare_status status;
+
+    *calibrator = NULL;
+    if (!made)
+        return tare_fail(err, TARE_NOMEM, "out of memory for a calibrator");
+    made->table = flavour == TRT_8_6 ? table_8 : table_10;
+    status = file_read(path, MAX_CACHE, &made->cache, &made->cache_bytes, err);
+    if (status == TARE_OK && strncmp(made->cache, CACHE_BEGINNING, strlen(CACHE_BEGINNING)) != 0)
+        status = tare_fail(err, TARE_BADDATA,
+                           "'%s' is no calibration cache: 'tare quantize --cache' makes one", path);
+    if (status == TARE_OK)
+        *calibrator = made;
+    else
+        trt_calibrator_free(made);
+    return status;
+}
+
+void trt_calibrator_free(struct trt_calibrator *calibrator)
+{
+    if (!calibrator)
+        return;
+    free(calibrator->cache);
+    free(calibrator);
+}
