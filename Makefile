@@ -28,7 +28,7 @@ PROTOS := $(wildcard src/*/*.proto)
 PROTO_C := $(PROTOS:src/%.proto=$(BUILD)/gen/%.pb-c.c)
 PLUGINS := $(notdir $(patsubst %/,%,$(wildcard plugins/*/)))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-FIXTURES := $(patsubst tests/fixtures/%.c,%,$(wildcard tests/fixtures/*.c))
+FIXTURES := $(filter-out trt_standin,$(patsubst tests/fixtures/%.c,%,$(wildcard tests/fixtures/*.c)))
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 LIB_OBJECTS := $(LIBRARY:%.c=$(BUILD)/obj/%.o) $(PROTO_C:.c=.o)
@@ -123,6 +123,24 @@ $(BUILD)/fixtures/%.so: $(BUILD)/obj/tests/fixtures/%.o
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) -shared $(LDFLAGS) $< -o $@
 
+# TensorRT's stand-in, once a flavour (its number in enum trt_flavour) under the real one's name
+STANDIN_0 := trt-8.6/libnvinfer.so.8
+STANDIN_1 := trt-10/libnvinfer.so.10
+STANDIN_2 := trt-11/libnvinfer.so.11
+STANDIN_3 := trt-rtx/libtensorrt_rtx.so.1
+STANDINS := $(foreach i,0 1 2 3,$(BUILD)/fixtures/$(STANDIN_$(i)))
+
+define standin_rule
+$(BUILD)/obj/tests/fixtures/trt_standin_$(1).o: tests/fixtures/trt_standin.c $(BUILD)/flags
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(TARE_CFLAGS) -DSTANDIN_FLAVOUR=$(1) -MMD -MP -c $$< -o $$@
+
+$(BUILD)/fixtures/$(STANDIN_$(1)): $(BUILD)/obj/tests/fixtures/trt_standin_$(1).o $(LIB)
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) $$(SANITIZE) -shared -Wl,--exclude-libs,ALL $$(LDFLAGS) $$^ -ldl -o $$@
+endef
+$(foreach i,0 1 2 3,$(eval $(call standin_rule,$(i))))
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) -pthread $(LDFLAGS) $(filter %.o,$^) $(LIB) $(LDLIBS) -o $@
@@ -132,7 +150,7 @@ $(BUILD)/tests/unit/test_triton_parts: \
 	$(addprefix $(BUILD)/obj/triton/triton_,pool.o scratch.o settings.o)
 
 .PHONY: unit
-unit: $(UNIT:%=$(BUILD)/tests/unit/%) $(FIXTURES:%=$(BUILD)/fixtures/%.so) plugins
+unit: $(UNIT:%=$(BUILD)/tests/unit/%) $(FIXTURES:%=$(BUILD)/fixtures/%.so) $(STANDINS) plugins
 
 # A fuzz target with a main that replays its corpus or, with FUZZ_ENGINE, clang's that searches
 FUZZ_ENGINE ?=
