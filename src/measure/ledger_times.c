@@ -429,7 +429,7 @@ static size_t restarts_apart(const struct store_restart *restarts, size_t restar
         bool visited = false;
 
         for (size_t i = 0; i < row_count && !visited; i++)
-            visited = rows[i].restart_id == restarts[r].id && rows[i].mode != STORE_VISIT_CONFIRM;
+            visited = rows[i].restart_id == restarts[r].id && rows[i].mode < LEDGER_MODES;
         count += row_count > 0 && !visited;
     }
     return count;

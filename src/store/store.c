@@ -22,8 +22,8 @@ const char *const store_note_kinds[3] = {"not_measured", "warning", "trust"};
 const char *const store_cell_states[3] = {"ok", "failed", "skipped"};
 const char *const store_heads[3] = {"none", "raw", "full"};
 const char *const store_line_kinds[2] = {"tax", "gain"};
-const char *const store_visit_modes[STORE_VISIT_MODES] = {"back_to_back", "paced", "soak",
-                                                          "throughput", "confirm"};
+const char *const store_visit_modes[STORE_VISIT_MODES] = {
+    "back_to_back", "paced", "soak", "throughput", "confirm", "energy", "idle"};
 
 static const char schema[] =
     "CREATE TABLE run (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE,"

@@ -50,6 +50,9 @@
 #define STORE_MAX_SAMPLES  ((size_t)1 << 24)  /* samples of one series */
 #define STORE_MAX_ROWS     ((size_t)1 << 22)  /* rows of one list */
 
+/* STORE_SCHEMA counts changes of the tables. New modes, series, figures, facts and documents are
+ * none: older files lack them, which every reader allows for. */
+
 struct store;
 
 enum store_mode {
@@ -165,6 +168,8 @@ enum store_visit_mode {
     STORE_VISIT_SOAK,
     STORE_VISIT_THROUGHPUT, /* several streams at once */
     STORE_VISIT_CONFIRM,    /* of the fastest and the one that came next, after everything else */
+    STORE_VISIT_ENERGY,     /* a sensor of energy was read meanwhile, and no other worker lived */
+    STORE_VISIT_IDLE,       /* the same of a worker that has its session and does not run */
     STORE_VISIT_MODES
 };
 
@@ -184,6 +189,8 @@ struct store_visit {
     double mean_clock_hz; /* -1: not readable */
     bool valid;
     const char *why_invalid;
+    const struct store_series *more; // (more_count) written with the visit's series; never read
+    size_t more_count;
 };
 
 /* Names of series. A sample is nanoseconds of one inference (of a whole batch at batch > 1).
@@ -200,6 +207,14 @@ struct store_visit {
 #define STORE_SERIES_COPY_IN      "copy_in" /* of a cell on a device, by the device's own clock */
 #define STORE_SERIES_COMPUTE      "compute"
 #define STORE_SERIES_COPY_OUT     "copy_out"
+
+/* What the cell's GPU was doing: a sample is a look at it, -1 where it did not say. */
+#define STORE_SERIES_GPU_AT           "gpu_at"           /* ns since the visit's start */
+#define STORE_SERIES_GPU_CLOCK        "gpu_clock"        /* kHz, of the multiprocessors */
+#define STORE_SERIES_GPU_MEMORY_CLOCK "gpu_memory_clock" /* kHz */
+#define STORE_SERIES_GPU_TEMPERATURE  "gpu_temperature"  /* thousandths of a degree Celsius */
+#define STORE_SERIES_GPU_POWER        "gpu_power"        /* mW */
+#define STORE_SERIES_GPU_REASONS      "gpu_reasons"      /* bits: power_reason_name() */
 
 struct store_series {
     const char *name;

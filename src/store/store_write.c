@@ -395,6 +395,8 @@ enum tare_status store_add_visit(struct store *store, const struct store_visit *
     status = add_visit_row(store, visit, &visit_id, err);
     for (size_t i = 0; i < series_count && status == TARE_OK; i++)
         status = add_series(store, visit_id, &series[i], err);
+    for (size_t i = 0; i < visit->more_count && status == TARE_OK; i++)
+        status = add_series(store, visit_id, &visit->more[i], err);
     if (status == TARE_OK)
         status = store_run_sql(store, "RELEASE visit", "write", err);
     if (status != TARE_OK && !sqlite3_get_autocommit(store->db))
