@@ -76,6 +76,9 @@ const struct option_info bench_options[] = {
     {OPTION_INT, "cold", 0, "N",
      "at the end start every cell so often, page cache dropped and warm; 10 give an interval", "0",
      NULL, 0, 1000, AT(cold)},
+    {OPTION_FLAG, "energy", 0, NULL,
+     "at the end measure joules of an inference, where a sensor answers (NVIDIA's GPUs)", NULL,
+     NULL, 0, 0, AT(energy)},
     {OPTION_INT, "seed", 0, "N", "of the order of visits and of random inputs", "1", NULL, 0, 9e15,
      AT(seed)},
     {OPTION_TEXT, "models", 0, "DIR", "where exported models are kept", "beside the result file",
@@ -159,6 +162,7 @@ static const char *run_option(const struct bench_args *a)
         {"warmup-runs", a->warmup_runs >= 0},
         {"rate", a->rate > 0},
         {"streams", a->streams > 0},
+        {"energy", a->energy},
         {"no-confirm", !a->confirm},
     };
     const char *name = cell_option(a);
@@ -360,6 +364,7 @@ static enum tare_status apply_settings(const struct bench_args *args, struct stu
     if (args->runs >= 0)
         study->runs = args->runs;
     study->confirm = study->confirm && args->confirm;
+    study->energy = study->energy || args->energy;
     if (args->warmup_runs >= 0)
         study->warmup_runs = args->warmup_runs;
     if (args->cold >= 0)

@@ -17,7 +17,7 @@ struct bench_args {
     const char *visit, *warmup, *timeout, *budget, *width, *resume;
     int64_t streams;
     double rate;
-    bool quiet, json, ledger, peaks, profile, confirm;
+    bool quiet, json, ledger, peaks, profile, confirm, energy;
 };
 
 extern const struct option_info bench_options[];

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "measure/cold.h"
+#include "measure/energy.h"
 #include "measure/ledger.h"
 #include "measure/sweeps_inner.h"
 #include "stats/random.h"
@@ -112,7 +113,7 @@ static void choose_length(struct sweeps *s, const size_t *cells, struct confirm_
         found.run_ns[k] = cell->pilot_ns;
     }
     if (s->study->budget_ns) {
-        int64_t spent_ns = sweeps_spent_ns(s) + cold_expected_ns(s);
+        int64_t spent_ns = sweeps_spent_ns(s) + cold_expected_ns(s) + energy_expected_ns(s);
 
         found.left_ns = s->study->budget_ns > spent_ns ? s->study->budget_ns - spent_ns : 0;
     }

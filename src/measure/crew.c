@@ -308,27 +308,55 @@ static enum tare_status open_cell(struct crew_member *member, const struct job *
     return status;
 }
 
-static enum tare_status start(struct crew_member *member, const struct job *job,
-                              struct crew_opened *opened, struct tare_err *err)
+/* The process and its memory, without any session. */
+static enum tare_status start_process(struct crew_member *member,
+                                      const struct crew_pictures *pictures, struct tare_err *err)
 {
     static const char *const argv[] = {"/proc/self/exe", "worker", NULL};
     struct process_options options = {.argv = argv, .own_group = true};
     enum tare_status status;
-    int64_t begun_ns;
 
     memset(member, 0, sizeof(*member));
     member->shared_fd = member->process.channel_fd = member->process.log_fd = -1;
     status = make_shared(member, err);
     options.shared_fd = member->shared_fd;
-    member->cores = job->pictures->cores;
-    member->pictures = job->pictures;
+    member->cores = pictures->cores;
+    member->pictures = pictures;
     if (member->cores && CPU_COUNT(&member->cores->cells) > 0)
         options.cpus = &member->cores->cells;
-    begun_ns = clock_now_ns();
-    if (status == TARE_OK)
-        status = process_start(&member->process, &options, err);
+    return status == TARE_OK ? process_start(&member->process, &options, err) : status;
+}
+
+static enum tare_status start(struct crew_member *member, const struct job *job,
+                              struct crew_opened *opened, struct tare_err *err)
+{
+    int64_t begun_ns = clock_now_ns();
+    enum tare_status status = start_process(member, job->pictures, err);
+
     if (status == TARE_OK)
         status = open_cell(member, job, begun_ns, opened, err);
+    if (status != TARE_OK)
+        crew_stop(member);
+    return status;
+}
+
+enum tare_status crew_start_bare(struct crew_member *member, const struct crew_pictures *pictures,
+                                 const char *device, struct tare_err *err)
+{
+    struct json_tree *answer = NULL;
+    struct buf command = BUF_INIT;
+    struct json_writer w;
+    enum tare_status status = start_process(member, pictures, err);
+
+    json_start(&w, &command, false);
+    json_open_object(&w, NULL);
+    json_put_text(&w, "op", "hold");
+    json_put_text(&w, "device", device);
+    json_close_object(&w);
+    if (status == TARE_OK)
+        status = crew_ask(member, &command, OPEN_PATIENCE_NS, &answer, err);
+    json_free(answer);
+    buf_release(&command);
     if (status != TARE_OK)
         crew_stop(member);
     return status;

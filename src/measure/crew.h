@@ -70,6 +70,11 @@ enum tare_status crew_start_cold(struct crew_member *member, const struct study 
                                  const struct crew_pictures *pictures, struct crew_opened *opened,
                                  struct tare_err *err);
 
+/* A worker that only opens a device ("cuda:0") and holds it: a context without a model. TARE_ABSENT
+ * where there is no driver for it. */
+enum tare_status crew_start_bare(struct crew_member *member, const struct crew_pictures *pictures,
+                                 const char *device, struct tare_err *err);
+
 /* Runs at least the study's warm-up, waits timeout_ns for it (0: 10 minutes); samples lie in
  * member->shared. */
 enum tare_status crew_warm_up(struct crew_member *member, int64_t min_runs, int64_t min_ns,

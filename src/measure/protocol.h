@@ -30,6 +30,8 @@
  *     {"op": "flow", "lead_ns": 200000000, "duration_ns": 2000000000, "first_picture": 0,
  *      "period_ns": 0}
  *         the answer as visit's: runs that ended in wall_ns, by all streams together
+ *     {"op": "hold", "device": "cuda:0"}: opens the device and loads nothing
+ *         -> {"ok": true, "device": "NVIDIA ..."}
  *     {"op": "quit"}                                              no answer
  * A command that failed: {"ok": false, "status": -6, "text": "..."}; the worker goes on.
  *

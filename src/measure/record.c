@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json_write.h"
 #include "measure/forms.h"
+#include "measure/gpu.h"
 #include "measure/host.h"
 #include "measure/layer.h"
 
@@ -136,6 +137,14 @@ static bool has_pipeline(const struct study *study)
     return false;
 }
 
+static bool has_gpu(const struct study *study)
+{
+    for (size_t i = 0; i < study->cell_count; i++)
+        if (gpu_is(study->cells[i].device))
+            return true;
+    return false;
+}
+
 /* What this version can't weigh stands in every report, rather than being left out. */
 static enum tare_status put_notes(struct store *store, int64_t run_id, const struct study *study,
                                   struct tare_err *err)
@@ -143,6 +152,9 @@ static enum tare_status put_notes(struct store *store, int64_t run_id, const str
     static const struct store_note energy = {
         STORE_NOTE_NOT_MEASURED, "energy",
         "no power sensor is read on this machine, so there are no joules"};
+    static const struct store_note not_asked = {
+        STORE_NOTE_NOT_MEASURED, "energy",
+        "not asked for: --energy gives joules of an inference on the GPU"};
     static const struct store_note accuracy = {
         STORE_NOTE_NOT_MEASURED, "accuracy",
         "the study names no annotations; --images and --annotations add it"};
@@ -150,8 +162,10 @@ static enum tare_status put_notes(struct store *store, int64_t run_id, const str
                                                "fused and ensembles give boxes over the served "
                                                "least score alone; their graph's AP is that "
                                                "of the other cells"};
-    enum tare_status status = store_add_note(store, run_id, &energy, err);
+    enum tare_status status = TARE_OK;
 
+    if (!study->energy)
+        status = store_add_note(store, run_id, has_gpu(study) ? &not_asked : &energy, err);
     if (status == TARE_OK && !study->annotations[0])
         status = store_add_note(store, run_id, &accuracy, err);
     if (status == TARE_OK && study->annotations[0] && has_pipeline(study))

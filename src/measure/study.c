@@ -19,6 +19,7 @@ void study_init(struct study *study)
     study->warmup_ns = 2000000000;
     study->max_sweeps = 200;
     study->soak_ns = INT64_C(60000000000);
+    study->energy_visits = 4;
     study->seed = 1;
     study->confirm = true;
     study->min_score = 0.25;

@@ -16,9 +16,10 @@
  *       "warmup_runs": 20, "warmup_ms": 2000, "timeout_ms": 0,
  *       "budget_ms": 0, "width": 0, "max_sweeps": 200,
  *       "memory_limit_mb": 0, "resident_limit_mb": 0, "cpus": "0-3", "seed": 1, "confirm": true,
- *       "timed": "picture",         or "run": pictures are made ready once, and a session's run
- * alone is timed "freeze": false,            other workers are stopped by signal, not waited for
+ *       "timed": "picture",         or "run": pictures are made ready before, a run alone is timed
+ *       "freeze": false,            other workers are stopped by signal, not waited for
  *       "mode": "back_to_back", "rate_hz": 0, "streams": 0, "soak_ms": 60000, "cold": 0,
+ *       "energy": false, "energy_ms": 0, "energy_visits": 4,
  *       "min_score": 0.25, "iou": 0.7, "max_drop": 0, "max_ap_drop": 0,
  *       "forms": ["default", "quiet"],      of every cell whose runtime has a quiet form
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
@@ -106,14 +107,16 @@ struct study {
     char cpus[128]; /* processors of every cell, "0-3,8"; "": all, but one for the harness if there
                        are four or more */
     int64_t seed;
-    bool
-        runs_alone; /* visits time the session's run on pictures that were made ready before them */
-    bool freeze;    /* before a visit of a sweep, other workers are stopped by signal instead of
-                       waited for (freeze.h) */
-    bool confirm;   /* the fastest of three or more is measured again on fresh sweeps */
-    bool soak;      /* contiguous visits in A B B A, instead of sweeps */
-    int64_t soak_ns; /* how long each of them is, 60 s */
-    int64_t cold;    /* starts of every cell at the end, each with page cache dropped and warm */
+    bool runs_alone;   /* visits time the session's run on pictures that were made ready before */
+    bool freeze;       /* before a visit of a sweep, other workers are stopped by signal instead of
+                          waited for (freeze.h) */
+    bool confirm;      /* the fastest of three or more is measured again on fresh sweeps */
+    bool soak;         /* contiguous visits in A B B A, instead of sweeps */
+    int64_t soak_ns;   /* how long each of them is, 60 s */
+    int64_t cold;      /* starts of every cell at the end, each with page cache dropped and warm */
+    bool energy;       /* joules of an inference, in a phase of their own, where a sensor answers */
+    int64_t energy_ns; /* of a visit in it; 0: 50 of the sensor's periods, at least 2 s */
+    int64_t energy_visits; /* of a cell, 4 */
     bool paced;
     bool throughput; /* several streams at once, as many as serve best; not with paced */
     int64_t streams; /* throughput: so many at once; 0: found by a pilot */

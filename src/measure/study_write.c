@@ -65,6 +65,9 @@ static void put_settings(struct json_writer *w, const struct study *study)
                                       : "back_to_back");
     json_put_number(w, "soak_ms", (double)study->soak_ns / 1e6);
     json_put_int(w, "cold", study->cold);
+    json_put_bool(w, "energy", study->energy);
+    json_put_number(w, "energy_ms", (double)study->energy_ns / 1e6);
+    json_put_int(w, "energy_visits", study->energy_visits);
     json_put_number(w, "rate_hz", study->rate_hz);
     json_put_int(w, "streams", study->streams);
     json_put_number(w, "min_score", study->min_score);

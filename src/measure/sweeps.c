@@ -16,6 +16,7 @@
 #include "measure/agreeing.h"
 #include "measure/cold.h"
 #include "measure/confirm.h"
+#include "measure/energy.h"
 #include "measure/evaluate.h"
 #include "measure/host.h"
 #include "measure/limits.h"
@@ -97,7 +98,7 @@ static enum tare_status choose_plan(struct sweeps *s, int64_t start_ns, struct t
         pilot.start_ns += pilot.restart_ns;
     if (s->study->annotations[0])
         pilot.other_ns = once * (int64_t)s->pictures.count;
-    pilot.other_ns += cold_expected_ns(s) + agreeing_expected_ns(s);
+    pilot.other_ns += cold_expected_ns(s) + agreeing_expected_ns(s) + energy_expected_ns(s);
     pilot.other_ns += sweeps_spent_ns(s) - start_ns; /* before: the machine's peaks */
     plan_choose(s->study, &pilot, &s->plan);
     return plan_save(s->store, s->result->run_id, s->study->cell_count, &s->plan, err);
@@ -471,6 +472,18 @@ static enum tare_status record_limits(struct sweeps *s, struct tare_err *err)
     return limits_record(s->study, ids, s->store, s->result->run_id, err);
 }
 
+/* Before the first visit, so that a message about one comes once and early. */
+static enum tare_status record_gpus(struct sweeps *s, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < s->study->cell_count; i++)
+        (void)gpu_find(&s->gpus, s->study->cells[i].device);
+    for (size_t i = 0; i < s->gpus.count && status == TARE_OK; i++)
+        status = gpu_record(&s->gpus.items[i], s->store, s->result->run_id, err);
+    return status;
+}
+
 static void tell_profile(const char *cell, void *data)
 {
     sweeps_tell(data, "nodes", cell, 0, 0);
@@ -531,6 +544,8 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = options->resume_run_id ? resume_run(&s, err) : register_cells(&s, err);
     if (status == TARE_OK)
         status = thread_count_record(&s, err);
+    if (status == TARE_OK)
+        status = record_gpus(&s, err);
     if (status == TARE_OK && !options->skip_limits)
         status = record_limits(&s, err);
     cores_take(&s.cores.harness);
@@ -538,6 +553,8 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
         status = study->soak ? soak_run(&s, err) : run_sets(&s, err);
     if (status == TARE_OK && !study->soak)
         status = confirm_run(&s, err);
+    if (status == TARE_OK)
+        status = energy_run(&s, err);
     if (status == TARE_OK)
         status = cold_run(&s, err);
     if (status == TARE_OK && options->profile)
@@ -548,6 +565,8 @@ enum tare_status sweeps_run(const struct study *study, struct store *store,
     if (s.memory_bound)
         (void)cores_bind_memory(-1);
     file_free_names(s.pictures.paths, s.pictures.count);
+    gpu_watch_release(&s.looks);
+    gpu_release(&s.gpus);
     free(s.crew);
     free(s.cells);
     free(s.visited);

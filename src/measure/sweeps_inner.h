@@ -6,6 +6,7 @@
 #define TARE_MEASURE_SWEEPS_INNER_H
 
 #include "measure/crew.h"
+#include "measure/gpu.h"
 #include "measure/plan.h"
 #include "measure/sweeps.h"
 
@@ -52,6 +53,8 @@ struct sweeps {
     int64_t start_ns;       /* of this process's work */
     int64_t epoch_ns;       /* of the run, which may have begun in another process */
     int64_t predecessor_id; /* the cell of the last visit; 0: none */
+    struct gpus gpus;       /* of the cells, once they were asked for */
+    struct gpu_watch looks; /* at the GPU of the last visit */
     double done, work;      /* for the progress: visits, with starts counted as some */
 };
 

@@ -188,12 +188,14 @@ enum tare_status sweeps_visit_cell(struct sweeps *s, size_t i, int64_t sweep, in
     };
 
     others = quieten(s, i);
+    gpu_watch_begin(&s->looks, gpu_find(&s->gpus, study->cells[i].device));
     row.started_ns = clock_now_ns() - s->epoch_ns;
     if ((study->throughput
              ? throughput_visit(s, i, sweep, &done, failure)
              : crew_visit(&s->crew[i], runs, sweep * runs * study->cells[i].batch, period,
                           visit_patience(study, expected), &done, failure)) != TARE_OK)
         return TARE_OK;
+    gpu_watch_end(&s->looks, &row);
     if (study->freeze)
         others = freeze_cpu_ns(s->crew, study->cell_count, &s->crew[i]) - others;
     crew_watch_now(s->crew, study->cell_count, &s->watch); /* the next one may wait less */

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json_tree.h"
 #include "base/json_write.h"
+#include "cuda/cuda.h"
 #include "measure/evaluate.h"
 #include "measure/flow.h"
 #include "measure/loop.h"
@@ -36,6 +37,7 @@ struct worker {
     struct loop_picture pictures[PROTOCOL_MAX_PICTURES];
     struct family_options family_options;
     struct flow flow;                   /* once streams were asked for */
+    struct cuda *cuda;                  /* a device that is only held */
     int64_t reached_ns[PROTOCOL_STEPS]; /* CLOCK_MONOTONIC */
 };
 
@@ -326,6 +328,25 @@ static enum tare_status do_profile(struct worker *worker, const struct json_valu
     return TARE_OK;
 }
 
+/* --- hold: a device without a model --- */
+
+static enum tare_status do_hold(struct worker *worker, const struct json_value *command,
+                                struct json_writer *answer, struct tare_err *err)
+{
+    const char *device = json_text(json_get(command, "device"), "");
+    int index = 0;
+    enum tare_status status =
+        strchr(device, ':') ? cuda_parse_device(device, &index, err) : TARE_OK;
+
+    if (status == TARE_OK && worker->cuda)
+        status = tare_fail(err, TARE_INVALID, "a device is held already");
+    if (status == TARE_OK)
+        status = cuda_open(index, &worker->cuda, err);
+    if (status == TARE_OK)
+        json_put_text(answer, "device", cuda_facts_of(worker->cuda)->name);
+    return status;
+}
+
 /* --- eval ------------------------------------------------------------------------------------ */
 
 static void send_progress(double share, void *data)
@@ -383,8 +404,9 @@ struct worker_command {
 };
 
 static const struct worker_command commands[] = {
-    {"open", do_open},   {"visit", do_visit},     {"warmup", do_warmup}, {"eval", do_eval},
-    {"agree", do_agree}, {"streams", do_streams}, {"flow", do_flow},     {"profile", do_profile},
+    {"open", do_open}, {"visit", do_visit},     {"warmup", do_warmup},
+    {"eval", do_eval}, {"agree", do_agree},     {"streams", do_streams},
+    {"flow", do_flow}, {"profile", do_profile}, {"hold", do_hold},
 };
 
 static enum tare_status run_command(struct worker *worker, const struct json_value *command,
@@ -426,6 +448,7 @@ static enum tare_status serve_line(struct worker *worker, const char *text, size
 
 static void release(struct worker *worker)
 {
+    cuda_close(worker->cuda);
     flow_release(&worker->flow);
     if (worker->loop.family)
         worker->loop.family->close(worker->loop.state);
