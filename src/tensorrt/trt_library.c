@@ -123,7 +123,7 @@ static void say_where(struct trt_library *library, const void *function)
 static enum tare_status identify(struct trt_library *library, unsigned flavours,
                                  struct tare_err *err)
 {
-    int32_t (*get_version)(void);
+    int32_t (*get_version)(void) = NULL;
     enum tare_status status = trt_library_symbol(library, "getInferLibVersion", &get_version, err);
 
     if (status == TARE_OK)
