@@ -1,0 +1,177 @@
+#include "cuda/cuda_find.h"
+
+#include <glob.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+static const char *const cublaslt_13[] = {"libcublasLt.so.13", "libcublasLt.so.12", NULL};
+static const char *const cublaslt_12[] = {"libcublasLt.so.12", "libcublasLt.so.11", NULL};
+static const char *const cublaslt_11[] = {"libcublasLt.so.11", NULL};
+static const char *const cublaslt_wheels[] = {"nvidia/cu13/lib", "nvidia/cublas/lib", NULL};
+static const char *const cudnn_files[] = {"libcudnn.so.9", "libcudnn.so.8", NULL};
+static const char *const cudnn_wheels[] = {"nvidia/cudnn/lib", NULL};
+static const char *const tensorrt_files[] = {"libnvinfer.so.11", "libnvinfer.so.10",
+                                             "libnvinfer.so.8", "libtensorrt_rtx.so.1", NULL};
+static const char *const tensorrt_wheels[] = {"tensorrt_libs", "onnxruntime_ep_nv_tensorrt_rtx",
+                                              NULL};
+static const char *const ort_files[] = {"libonnxruntime_providers_cuda.so", NULL};
+static const char *const ort_wheels[] = {"onnxruntime/capi", NULL};
+
+static const char *const system_folders[] = {
+    "/usr/local/cuda/lib64",
+    "/usr/local/cuda/targets/x86_64-linux/lib",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib64",
+    "/usr/local/lib",
+};
+
+const struct cuda_library *cuda_library_cublaslt(int driver_version)
+{
+    static const struct cuda_library libraries[] = {
+        {"cuBLASLt", "TARE_CUBLASLT", cublaslt_11, cublaslt_wheels},
+        {"cuBLASLt", "TARE_CUBLASLT", cublaslt_12, cublaslt_wheels},
+        {"cuBLASLt", "TARE_CUBLASLT", cublaslt_13, cublaslt_wheels},
+    };
+
+    return &libraries[driver_version >= 13000 ? 2 : driver_version >= 12000 ? 1 : 0];
+}
+
+const struct cuda_library *cuda_library_cudnn(void)
+{
+    static const struct cuda_library library = {"cuDNN", "TARE_CUDNN", cudnn_files, cudnn_wheels};
+
+    return &library;
+}
+
+const struct cuda_library *cuda_library_tensorrt(void)
+{
+    static const struct cuda_library library = {"TensorRT", "TARE_TENSORRT", tensorrt_files,
+                                                tensorrt_wheels};
+
+    return &library;
+}
+
+const struct cuda_library *cuda_library_ort_provider(void)
+{
+    static const struct cuda_library library = {"ONNX Runtime's CUDA provider",
+                                                "TARE_ORT_CUDA_PROVIDER", ort_files, ort_wheels};
+
+    return &library;
+}
+
+/* folder is length bytes of text. */
+static bool in_folder(const char *folder, size_t length, const char *name, char *path,
+                      size_t path_bytes)
+{
+    return length > 0 && length < FILE_MAX_PATH &&
+           snprintf(path, path_bytes, "%.*s/%s", (int)length, folder, name) < (int)path_bytes &&
+           file_exists(path);
+}
+
+/* In one of the folders of a list with colons. */
+static bool in_list(const char *list, const char *name, char *path, size_t path_bytes)
+{
+    while (list && *list) {
+        size_t length = strcspn(list, ":");
+
+        if (in_folder(list, length, name, path, path_bytes))
+            return true;
+        list += length + (list[length] == ':');
+    }
+    return false;
+}
+
+/* In a Python installation or virtual environment: root/lib/python3.X/site-packages/... */
+static bool in_python(const char *root, size_t length, const struct cuda_library *library,
+                      const char *name, char *path, size_t path_bytes)
+{
+    char pattern[FILE_MAX_PATH];
+    bool found = false;
+
+    for (const char *const *wheel = library->wheels; *wheel && !found; wheel++) {
+        glob_t hits = {0};
+
+        if (snprintf(pattern, sizeof(pattern), "%.*s/lib/python3*/*-packages/%s/%s", (int)length,
+                     root, *wheel, name) >= (int)sizeof(pattern))
+            continue;
+        found = glob(pattern, 0, NULL, &hits) == 0 && hits.gl_pathc > 0 &&
+                strlen(hits.gl_pathv[0]) < path_bytes;
+        if (found)
+            (void)snprintf(path, path_bytes, "%s", hits.gl_pathv[0]);
+        globfree(&hits);
+    }
+    return found;
+}
+
+/* The python3 that a shell would take, whose folder may be a virtual environment's. */
+static bool in_python_on_path(const struct cuda_library *library, const char *name, char *path,
+                              size_t path_bytes)
+{
+    const char *list = getenv("PATH");
+    char python[FILE_MAX_PATH];
+
+    while (list && *list) {
+        size_t length = strcspn(list, ":"), root = length;
+
+        if (in_folder(list, length, "python3", python, sizeof(python))) {
+            while (root > 0 && list[root - 1] != '/')
+                root--;
+            return root > 0 && in_python(list, root - 1, library, name, path, path_bytes);
+        }
+        list += length + (list[length] == ':');
+    }
+    return false;
+}
+
+static bool find_file(const struct cuda_library *library, const char *name, char *path,
+                      size_t path_bytes)
+{
+    const char *environment = getenv("VIRTUAL_ENV");
+    char home[FILE_MAX_PATH], root[FILE_MAX_PATH];
+    size_t count = sizeof(system_folders) / sizeof(system_folders[0]);
+
+    if (in_list(getenv("LD_LIBRARY_PATH"), name, path, path_bytes))
+        return true;
+    if (file_home(home, sizeof(home), NULL) == TARE_OK &&
+        file_join(root, sizeof(root), home, ".deps/*", NULL) == TARE_OK &&
+        in_python(root, strlen(root), library, name, path, path_bytes))
+        return true;
+    if (environment && environment[0] &&
+        in_python(environment, strnlen(environment, FILE_MAX_PATH), library, name, path,
+                  path_bytes))
+        return true;
+    if (in_python_on_path(library, name, path, path_bytes))
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (in_folder(system_folders[i], strlen(system_folders[i]), name, path, path_bytes))
+            return true;
+    return in_python("/usr/local", strlen("/usr/local"), library, name, path, path_bytes);
+}
+
+enum tare_status cuda_find(const struct cuda_library *library, char *path, size_t path_bytes,
+                           struct tare_err *err)
+{
+    const char *named = getenv(library->variable);
+    char names[200] = "";
+
+    if (named && named[0]) {
+        if (!file_exists(named) || snprintf(path, path_bytes, "%s", named) >= (int)path_bytes)
+            return tare_fail(err, TARE_ABSENT, "no %s at '%.300s' (%s)", library->name, named,
+                             library->variable);
+        return TARE_OK;
+    }
+    for (const char *const *name = library->files; *name; name++) {
+        size_t used = strlen(names);
+
+        if (find_file(library, *name, path, path_bytes))
+            return TARE_OK;
+        (void)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", *name);
+    }
+    path[0] = '\0';
+    return tare_fail(err, TARE_ABSENT, "no %s (%s): set %s to its file", library->name, names,
+                     library->variable);
+}
