@@ -27,14 +27,14 @@ const struct peak_kernel *peak_kernel(size_t index)
 
 const char *peak_type_name(enum peak_type type)
 {
-    static const char *const names[] = {"fp32", "fp16", "bf16", "int8"};
+    static const char *const names[] = {"fp32", "fp16", "bf16", "int8", "tf32"};
 
     return names[type];
 }
 
 static size_t value_bytes(enum peak_type type)
 {
-    return type == PEAK_FP32 ? 4 : type == PEAK_INT8 ? 1 : 2;
+    return type == PEAK_FP32 || type == PEAK_TF32 ? 4 : type == PEAK_INT8 ? 1 : 2;
 }
 
 size_t peak_values(const struct peak_kernel *kernel)

@@ -30,6 +30,7 @@ enum peak_type {
     PEAK_FP16, /* sums in FP16 too */
     PEAK_BF16, /* sums in FP32 */
     PEAK_INT8, /* sums in INT32 */
+    PEAK_TF32, /* FP32 that is rounded before it is multiplied: GPUs alone (measure/peak_cuda.h) */
     PEAK_TYPES
 };
 
@@ -61,7 +62,7 @@ struct peak_kernel {
  * past the last. */
 const struct peak_kernel *peak_kernel(size_t index);
 
-/* "fp32", "fp16", "bf16", "int8". */
+/* "fp32", "fp16", "bf16", "int8", "tf32". */
 const char *peak_type_name(enum peak_type type);
 
 /* Values in one vector of the kernel. */

@@ -32,6 +32,8 @@
  *         the answer as visit's: runs that ended in wall_ns, by all streams together
  *     {"op": "hold", "device": "cuda:0"}: opens the device and loads nothing
  *         -> {"ok": true, "device": "NVIDIA ..."}
+ *     {"op": "peaks", "device": 0}: of a CUDA device, instead of a session
+ *         -> {"ok": true, "name": "...", "rates": [...]}, as measure/peak_cuda.h writes them
  *     {"op": "quit"}                                              no answer
  * A command that failed: {"ok": false, "status": -6, "text": "..."}; the worker goes on.
  *

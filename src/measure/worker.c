@@ -17,6 +17,7 @@
 #include "measure/evaluate.h"
 #include "measure/flow.h"
 #include "measure/loop.h"
+#include "measure/peak_cuda.h"
 #include "measure/protocol.h"
 #include "measure/session_graph.h"
 #include "measure/worker_agree.h"
@@ -394,6 +395,28 @@ static enum tare_status do_agree(struct worker *worker, const struct json_value 
     return worker_agree(worker->session, command, answer, err);
 }
 
+/* --- peaks: of a device, by a worker that opens no session --- */
+
+static enum tare_status do_peaks(struct worker *worker, const struct json_value *command,
+                                 struct json_writer *answer, struct tare_err *err)
+{
+    const struct peak_cuda_options options = {
+        .windows = (int)limited(command, "windows", 1000),
+        .window_ns = limited(command, "window_ns", (int64_t)1000000000),
+        .warm_ns = limited(command, "warm_ns", (int64_t)1000000000),
+        .size = limited(command, "size", 1 << 16),
+    };
+    struct peak_cuda peaks;
+    enum tare_status status;
+
+    if (worker->session)
+        return tare_fail(err, TARE_INVALID, "a session is open already");
+    status = peak_cuda_measure((int)limited(command, "device", INT16_MAX), &options, &peaks, err);
+    if (status == TARE_OK)
+        peak_cuda_put(&peaks, answer);
+    return status;
+}
+
 /* --- serving
  * --------------------------------------------------------------------------------------------- */
 
@@ -404,9 +427,9 @@ struct worker_command {
 };
 
 static const struct worker_command commands[] = {
-    {"open", do_open}, {"visit", do_visit},     {"warmup", do_warmup},
-    {"eval", do_eval}, {"agree", do_agree},     {"streams", do_streams},
-    {"flow", do_flow}, {"profile", do_profile}, {"hold", do_hold},
+    {"open", do_open},   {"visit", do_visit},     {"warmup", do_warmup}, {"eval", do_eval},
+    {"agree", do_agree}, {"streams", do_streams}, {"flow", do_flow},     {"profile", do_profile},
+    {"hold", do_hold},   {"peaks", do_peaks},
 };
 
 static enum tare_status run_command(struct worker *worker, const struct json_value *command,
