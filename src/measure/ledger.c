@@ -309,11 +309,10 @@ static enum tare_status fill_limits(struct store *store, struct ledger *ledger,
         struct ledger_cell *cell = &ledger->cells[i];
         const char *executed = cell->row.executed_precision;
 
-        cell->limit = roofline_row_of(&ledger->peaks, roofline_find_graph(&graphs, cell->row.id),
+        cell->limit = roofline_row_on(&ledger->peaks, cell->row.device,
+                                      roofline_find_graph(&graphs, cell->row.id),
                                       executed[0] ? executed : cell->row.precision,
                                       cell->row.threads, ledger_session_ns(cell));
-        if (strcmp(cell->row.device, "cpu") != 0)
-            cell->limit = roofline_row_of(&ledger->peaks, NULL, "", 0, NAN);
     }
     roofline_release_graphs(&graphs);
     return status;

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "cuda/cuda.h"
 #include "measure/roofline.h"
 
 static bool is_graph(const char *path)
@@ -44,7 +45,26 @@ static void find_graph(const struct study *study, size_t cell, struct roofline_g
         graph->known = true;
 }
 
-static enum tare_status put_peaks(struct store *store, int64_t run_id, struct tare_err *err)
+/* Of each device that a cell runs on. Without, its cells have no limit, and say why. */
+static void measure_devices(const struct study *study, struct roofline_peaks *peaks)
+{
+    const struct peak_cuda_options options = {0};
+
+    for (size_t i = 0; i < study->cell_count; i++) {
+        const char *device = study->cells[i].device;
+        struct tare_err err = TARE_ERR_INIT;
+        int index;
+
+        if (cuda_parse_device(device, &index, NULL) != TARE_OK || roofline_device(peaks, device) ||
+            peaks->device_count == ROOFLINE_MAX_DEVICES)
+            continue;
+        if (peak_cuda_ask(index, &options, &peaks->devices[peaks->device_count++], &err) != TARE_OK)
+            log_warn("no limit is known on %s: %s", device, err.text);
+    }
+}
+
+static enum tare_status put_peaks(const struct study *study, struct store *store, int64_t run_id,
+                                  struct tare_err *err)
 {
     const struct roofline_options options = {0};
     struct tare_err inner = TARE_ERR_INIT;
@@ -58,6 +78,7 @@ static enum tare_status put_peaks(struct store *store, int64_t run_id, struct ta
         log_warn("no limit is known: %s", inner.text); /* a study does not fail for it */
         return TARE_OK;
     }
+    measure_devices(study, &peaks);
     roofline_write(&peaks, &text);
     status = buf_status(&text, "the machine's peaks", err);
     if (status == TARE_OK)
@@ -85,7 +106,7 @@ enum tare_status limits_record(const struct study *study, const int64_t *cell_id
         any = any || graph->known;
     }
     if (any)
-        status = put_peaks(store, run_id, err);
+        status = put_peaks(study, store, run_id, err);
     roofline_write_graphs(&graphs, &text);
     if (status == TARE_OK)
         status = buf_status(&text, "what graphs ask", err);

@@ -46,8 +46,9 @@ static void read_line(const struct json_value *row, const struct ledger *ledger,
     (void)snprintf(graph.why, sizeof(graph.why), "what its operator costs is not known");
     if (graph.known)
         line->cost = graph.cost;
-    line->limit = roofline_row_of(&ledger->peaks, &graph, executed[0] ? executed : own->precision,
-                                  own->threads, line->time_ns);
+    line->limit =
+        roofline_row_on(&ledger->peaks, own->device, &graph,
+                        executed[0] ? executed : own->precision, own->threads, line->time_ns);
     line->limit_ns = line->limit.known ? line->limit.limit_ns : NAN;
     if (!line->of_graph && ledger->peaks.known)
         line->limit_ns = 0; /* the graph does not ask for it */

@@ -15,6 +15,11 @@
  * once; what passes between its nodes is taken to stay in caches. Where all of that fits into the
  * last cache, it is held against the cache's rate, because then it need not come from memory again.
  *
+ * A cell on a CUDA device is held against that device's peaks (measure/peak_cuda.h) in the
+ * precision that was executed, FP32 and TF32 apart, its bytes against the rate of copies within the
+ * device. The rate of a device's L2 cache is not known: where all bytes would fit into it, as a
+ * small model's do, the limit by bytes may be passed, and the row says so (fits_cache).
+ *
  * Threads: no shared state; roofline_measure() should be all that runs.
  */
 #ifndef TARE_MEASURE_ROOFLINE_H
@@ -27,12 +32,15 @@
 #include "base/buf.h"
 #include "base/json_write.h"
 #include "measure/peak.h"
+#include "measure/peak_cuda.h"
 #include "store/store.h"
 #include "tare/status.h"
 
 /* The name of the document in a result file that holds the peaks of its run, as JSON. */
 #define ROOFLINE_DOCUMENT "peaks"
 #define ROOFLINE_GRAPHS   "graphs" /* and of the one with what the cells' graphs ask */
+
+#define ROOFLINE_MAX_DEVICES 8
 
 /* On how many threads a peak was measured. */
 enum roofline_span {
@@ -54,6 +62,8 @@ struct roofline_peaks {
     int64_t took_ns;
     struct roofline_peak operations[PEAK_TYPES][ROOFLINE_SPANS];
     struct roofline_peak traffic[PEAK_TRAFFICS][ROOFLINE_SPANS];
+    struct peak_cuda devices[ROOFLINE_MAX_DEVICES]; // (device_count), in no order
+    int device_count;
 };
 
 /* What one inference (of a whole batch) asks of a machine. */
@@ -86,6 +96,7 @@ struct roofline_row {
     enum roofline_bound bound;
     enum peak_type type; /* that the roof is of */
     bool stands_in;      /* the processor has no instructions for the precision: FP32's rate */
+    bool fits_cache;     /* of a device: its bytes may stay in L2, whose rate is not known */
 };
 
 /* --- peaks --- */
@@ -95,8 +106,8 @@ struct roofline_options {
     int64_t window_ns; /* about; 0: 3 ms */
 };
 
-/* Measures all peaks of this machine; about a second by default. TARE_BROKEN if some instruction
- * gives wrong answers. */
+/* Measures all peaks of this machine's processor; about a second by default. TARE_BROKEN if some
+ * instruction gives wrong answers. */
 enum tare_status roofline_measure(const struct roofline_options *options,
                                   struct roofline_peaks *peaks, struct tare_err *err);
 
@@ -158,6 +169,14 @@ const struct roofline_graph *roofline_find_graph(const struct roofline_graphs *g
 struct roofline_row roofline_row_of(const struct roofline_peaks *peaks,
                                     const struct roofline_graph *graph, const char *precision,
                                     int64_t threads, double median_ns);
+
+/* The same of a cell on that device: "cpu", or "cuda:0", to which threads do not matter. */
+struct roofline_row roofline_row_on(const struct roofline_peaks *peaks, const char *device,
+                                    const struct roofline_graph *graph, const char *precision,
+                                    int64_t threads, double median_ns);
+
+/* The peaks of "cuda:0"; NULL if there was no word of it. */
+const struct peak_cuda *roofline_device(const struct roofline_peaks *peaks, const char *device);
 
 /* "compute", "memory", "cache". */
 const char *roofline_bound_name(enum roofline_bound bound);

@@ -125,6 +125,15 @@ void roofline_put(const struct roofline_peaks *peaks, struct json_writer *w)
         put_spans(w, peak_traffic_name((enum peak_traffic)kind), peaks->traffic[kind],
                   peaks->processors);
     json_close_array(w);
+    if (peaks->device_count == 0)
+        return;
+    json_open_array(w, "devices");
+    for (int i = 0; i < peaks->device_count; i++) {
+        json_open_object(w, NULL);
+        peak_cuda_put(&peaks->devices[i], w);
+        json_close_object(w);
+    }
+    json_close_array(w);
 }
 
 void roofline_write(const struct roofline_peaks *peaks, struct buf *out)
@@ -160,7 +169,7 @@ enum tare_status roofline_parse(const char *text, size_t size, struct roofline_p
                                 struct tare_err *err)
 {
     struct json_tree *tree = NULL;
-    const struct json_value *root, *rates;
+    const struct json_value *root, *rates, *devices;
     int64_t processors;
     enum tare_status status = json_parse(text, size, &tree, err);
 
@@ -190,6 +199,9 @@ enum tare_status roofline_parse(const char *text, size_t size, struct roofline_p
                                          read_rate(row, "worst")};
         (void)snprintf(spans->by, sizeof(spans->by), "%s", json_text(json_get(row, "by"), ""));
     }
+    devices = json_get(root, "devices");
+    for (size_t i = 0; i < json_count(devices) && i < ROOFLINE_MAX_DEVICES; i++)
+        peak_cuda_read(json_at(devices, i), &peaks->devices[peaks->device_count++]);
     peaks->known = true;
 done:
     json_free(tree);

@@ -37,9 +37,11 @@ enum chart_trade {
 void chart_trade(const struct ledger *ledger, size_t id, enum chart_trade what, struct buf *out);
 bool chart_has_trade(const struct ledger *ledger, enum chart_trade what); /* two cells at least */
 
-/* Cells under the highest rates that were measured on their machine. */
-void chart_roofline(const struct ledger *ledger, size_t id, struct buf *out);
-bool chart_has_roofline(const struct ledger *ledger);
+/* Cells under the highest rates that were measured where they run: place 0 is the processor, those
+ * up to chart_roofline_places() the devices. */
+void chart_roofline(const struct ledger *ledger, size_t place, size_t id, struct buf *out);
+bool chart_has_roofline(const struct ledger *ledger, size_t place);
+size_t chart_roofline_places(const struct ledger *ledger);
 
 /* Whether any cell has stages. */
 bool chart_has_stages(const struct ledger *ledger);

@@ -265,13 +265,53 @@ void chart_trade(const struct ledger *ledger, size_t id, enum chart_trade what, 
 
 /* --- roofline --- */
 
-static bool collect_roofline(const struct ledger *ledger, struct field *f)
+/* Rates in 10^9 a second; 0: not known. */
+struct roofs {
+    double memory;
+    double compute[PEAK_TYPES];
+    double one; /* FP32 on one thread */
+};
+
+static double best(const struct peak_rate *rate)
+{
+    return rate->best / 1e9;
+}
+
+static struct roofs roofs_of(const struct roofline_peaks *peaks, size_t place)
+{
+    const struct peak_cuda *device = place ? &peaks->devices[place - 1] : NULL;
+    struct roofs roofs = {
+        .memory = best(device ? &device->copies[PEAK_COPY_DEVICE].rate
+                              : &peaks->traffic[PEAK_READ][ROOFLINE_ALL].rate),
+        .one = device ? 0 : best(&peaks->operations[PEAK_FP32][ROOFLINE_ONE].rate),
+    };
+
+    for (int t = 0; t < PEAK_TYPES; t++)
+        roofs.compute[t] =
+            best(device ? &device->operations[t].rate : &peaks->operations[t][ROOFLINE_ALL].rate);
+    return roofs;
+}
+
+size_t chart_roofline_places(const struct ledger *ledger)
+{
+    return 1 + (size_t)ledger->peaks.device_count;
+}
+
+static bool runs_at(const struct ledger *ledger, const struct ledger_cell *cell, size_t place)
+{
+    const struct peak_cuda *device = roofline_device(&ledger->peaks, cell->row.device);
+
+    return place ? device == &ledger->peaks.devices[place - 1] : !device;
+}
+
+static bool collect_roofline(const struct ledger *ledger, size_t place, struct field *f)
 {
     f->count = f->box_count = 0;
     for (size_t i = 0; i < ledger->cell_count && f->count < MAX_POINTS; i++) {
         const struct roofline_row *row = &ledger->cells[i].limit;
 
-        if (row->known && row->intensity > 0 && row->attained > 0 && isfinite(row->intensity))
+        if (row->known && row->intensity > 0 && row->attained > 0 && isfinite(row->intensity) &&
+            runs_at(ledger, &ledger->cells[i], place))
             f->points[f->count++] = (struct point){.cell = &ledger->cells[i],
                                                    .x = row->intensity,
                                                    .y = row->attained / 1e9,
@@ -282,31 +322,25 @@ static bool collect_roofline(const struct ledger *ledger, struct field *f)
     return ledger->peaks.known && f->count > 0;
 }
 
-bool chart_has_roofline(const struct ledger *ledger)
+bool chart_has_roofline(const struct ledger *ledger, size_t place)
 {
     struct field f;
 
-    return collect_roofline(ledger, &f);
+    return collect_roofline(ledger, place, &f);
 }
 
-static double best(const struct roofline_peak *peak)
+static void find_roof_axes(const struct roofs *roofs, struct field *f)
 {
-    return peak->rate.best / 1e9;
-}
-
-static void find_roof_axes(const struct roofline_peaks *peaks, struct field *f)
-{
-    double slope = best(&peaks->traffic[PEAK_READ][ROOFLINE_ALL]), low = INFINITY, high = 1;
-    double x_low = INFINITY, x_high = 1;
+    double low = INFINITY, high = 1, x_low = INFINITY, x_high = 1;
 
     for (size_t i = 0; i < f->count; i++) {
         widen(&x_low, &x_high, f->points[i].x);
         widen(&low, &high, f->points[i].y);
     }
     for (int t = 0; t < PEAK_TYPES; t++)
-        high = fmax(high, best(&peaks->operations[t][ROOFLINE_ALL]));
-    if (slope > 0)
-        x_low = fmin(x_low, high / slope / 8); /* enough of the slope to be seen */
+        high = fmax(high, roofs->compute[t]);
+    if (roofs->memory > 0)
+        x_low = fmin(x_low, high / roofs->memory / 8); /* enough of the slope to be seen */
     f->x = (struct pen_axis){x_low / 2, x_high * 4, 0, FROM, TO, true};
     f->y = (struct pen_axis){low / 2, high * 2, 0, BOTTOM, TOP, true};
 }
@@ -356,36 +390,49 @@ static void put_slope(struct buf *out, const struct field *f, double slope, doub
     buf_release(&text);
 }
 
-void chart_roofline(const struct ledger *ledger, size_t id, struct buf *out)
+/* "Roofline of this machine", and what tells the picture from others of a page. */
+static void open_roofline(struct buf *out, const struct ledger *ledger, size_t place, size_t id,
+                          const struct field *f)
 {
-    const struct roofline_peaks *peaks = &ledger->peaks;
-    double memory = best(&peaks->traffic[PEAK_READ][ROOFLINE_ALL]), highest = 0;
-    struct field f;
+    char what[32] = "roof", title[160] = "Roofline of this machine";
     struct buf text = BUF_INIT;
 
-    if (!collect_roofline(ledger, &f))
-        return;
-    find_roof_axes(peaks, &f);
-    for (size_t i = 0; i < f.count; i++)
+    for (size_t i = 0; i < f->count; i++)
         buf_printf(&text,
                    "%s: %.3g thousand million operations a second at %.3g a byte, %.0f %% of "
                    "its limit. ",
-                   f.points[i].cell->label, f.points[i].y, f.points[i].x,
-                   100 * f.points[i].cell->limit.share);
-    pen_open(out, &(struct pen_picture){"roof", id, BOTTOM + 44, "Roofline of this machine",
-                                        buf_text(&text), NULL});
+                   f->points[i].cell->label, f->points[i].y, f->points[i].x,
+                   100 * f->points[i].cell->limit.share);
+    if (place) {
+        const struct peak_cuda *device = &ledger->peaks.devices[place - 1];
+
+        (void)snprintf(what, sizeof(what), "roof%zu-", place);
+        (void)snprintf(title, sizeof(title), "Roofline of cuda:%d, %s", device->index,
+                       device->name);
+    }
+    pen_open(out, &(struct pen_picture){what, id, BOTTOM + 44, title, buf_text(&text), NULL});
     buf_release(&text);
+}
+
+void chart_roofline(const struct ledger *ledger, size_t place, size_t id, struct buf *out)
+{
+    const struct roofs roofs = roofs_of(&ledger->peaks, place);
+    double highest = 0;
+    struct field f;
+
+    if (!collect_roofline(ledger, place, &f))
+        return;
+    find_roof_axes(&roofs, &f);
+    open_roofline(out, ledger, place, id, &f);
     put_left_axis(out, &f.y, 1);
     pen_axis(out, &f.x, TOP, BOTTOM, "", false);
     for (int t = 0; t < PEAK_TYPES; t++) {
-        double roof = best(&peaks->operations[t][ROOFLINE_ALL]);
-
-        highest = fmax(highest, roof);
-        put_roof(out, &f, memory, roof, "roof", peak_type_name((enum peak_type)t));
+        highest = fmax(highest, roofs.compute[t]);
+        put_roof(out, &f, roofs.memory, roofs.compute[t], "roof",
+                 peak_type_name((enum peak_type)t));
     }
-    put_roof(out, &f, 0, best(&peaks->operations[PEAK_FP32][ROOFLINE_ONE]), "roof one",
-             "fp32, one thread,");
-    put_slope(out, &f, memory, highest, "memory");
+    put_roof(out, &f, 0, roofs.one, "roof one", "fp32, one thread,");
+    put_slope(out, &f, roofs.memory, highest, "memory");
     put_points(out, &f);
     pen_text(out, FROM, BOTTOM + 34, "t-small", "10⁹ operations a second, measured", 0);
     put_below(out, "operations for each byte of weights, inputs and outputs");

@@ -44,6 +44,7 @@ void html_cold(struct buf *out, const struct ledger *ledger, size_t id,
 void html_trade(struct buf *out, const struct ledger *ledger, size_t id);
 void html_agreement(struct buf *out, const struct ledger *ledger, size_t id);
 void html_roofline(struct buf *out, const struct ledger *ledger, size_t id);
+bool html_has_roofline(const struct ledger *ledger);
 void html_series(struct buf *out, const struct ledger *ledger, size_t id,
                  const struct html_detail *detail);
 void html_stability(struct buf *out, const struct ledger *ledger, size_t id,

@@ -9,6 +9,7 @@
 #include "report/chart.h"
 #include "report/html.h"
 #include "report/report_agreement.h"
+#include "report/report_peaks.h"
 #include "report/write.h"
 
 #define MAX_SOAK_ROWS 200
@@ -129,9 +130,33 @@ static void put_limit_row(struct buf *out, const struct ledger_cell *cell)
     put_row_name(out, cell->label);
     buf_printf(out, "<td>%.3g</td><td>%.3g</td><td>%.3g</td>", row->operations / 1e9,
                row->bytes / 1e6, row->attained / 1e9);
-    buf_printf(out, "<td>%s</td><td>%.0f %%</td><td class=\"l\">%s%s</td></tr>\n",
+    buf_printf(out, "<td>%s</td><td>%.0f %%</td><td class=\"l\">%s%s%s</td></tr>\n",
                write_ms(row->limit_ns, false).text, 100 * row->share,
-               roofline_bound_name(row->bound), row->stands_in ? " (at FP32's rate)" : "");
+               roofline_bound_name(row->bound), row->stands_in ? " (at FP32's rate)" : "",
+               row->fits_cache && row->bound == ROOFLINE_MEMORY ? " (all fits L2)" : "");
+}
+
+bool html_has_roofline(const struct ledger *ledger)
+{
+    bool any = false;
+
+    for (size_t place = 0; place < chart_roofline_places(ledger); place++)
+        any = any || chart_has_roofline(ledger, place);
+    return any;
+}
+
+/* What was measured of the devices that cells run on, or why it was not. */
+static void put_devices(struct buf *out, const struct ledger *ledger)
+{
+    for (int i = 0; i < ledger->peaks.device_count; i++) {
+        struct buf text = BUF_INIT;
+
+        write_device_peaks(&text, &ledger->peaks.devices[i]);
+        buf_append_text(out, "<p>");
+        write_html(out, buf_text(&text));
+        buf_append_text(out, "</p>\n");
+        buf_release(&text);
+    }
 }
 
 void html_roofline(struct buf *out, const struct ledger *ledger, size_t id)
@@ -140,7 +165,7 @@ void html_roofline(struct buf *out, const struct ledger *ledger, size_t id)
                                         "limit, ms", "of the limit",   "|held by"};
     size_t rows = 0;
 
-    if (!chart_has_roofline(ledger))
+    if (!html_has_roofline(ledger))
         return;
     open_section(out, "roofline", id, "Limits of the machine");
     buf_printf(out,
@@ -148,11 +173,17 @@ void html_roofline(struct buf *out, const struct ledger *ledger, size_t id)
                "measured here on %d processors, before the first visit, against the operations "
                "and bytes that the graph needs. Under the slope a cell waits for memory, under a "
                "flat line it computes; a cell at 70 %% or more has little left to "
-               "optimise.</p>\n<figure>",
+               "optimise.</p>\n",
                ledger->peaks.processors);
-    html_open_scroll(out, "Roofline");
-    chart_roofline(ledger, id, out);
-    buf_append_text(out, "</div></figure>\n");
+    put_devices(out, ledger);
+    for (size_t place = 0; place < chart_roofline_places(ledger); place++) {
+        if (!chart_has_roofline(ledger, place))
+            continue;
+        buf_append_text(out, "<figure>");
+        html_open_scroll(out, "Roofline");
+        chart_roofline(ledger, place, id, out);
+        buf_append_text(out, "</div></figure>\n");
+    }
     html_open_scroll(out, "Limits as numbers");
     put_heads(out, heads, sizeof(heads) / sizeof(heads[0]));
     for (size_t i = 0; i < ledger->cell_count && rows < CHART_MAX_ROWS; i++)

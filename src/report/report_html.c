@@ -275,7 +275,7 @@ static void put_nav(struct buf *out, const struct ledger *ledger)
         {"agreement", "Agreement", chart_has_trade(ledger, CHART_FOUND)},
         {"cells", "Cells", true},
         {"device", "On the device", ledger_has_device_times(ledger)},
-        {"roofline", "Limits", chart_has_roofline(ledger)},
+        {"roofline", "Limits", html_has_roofline(ledger)},
         {"stages", "Stages", chart_has_stages(ledger)},
         {"spread", "Distributions", true},
         {"series", "Over the sweeps", ledger->decision.known},

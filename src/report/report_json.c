@@ -178,6 +178,7 @@ static void put_limit(struct json_writer *w, const struct roofline_row *row)
     json_put_number(w, "of_limit", row->share);
     json_put_text(w, "held_by", roofline_bound_name(row->bound));
     json_put_bool(w, "fp32_stands_in", row->stands_in);
+    json_put_bool(w, "fits_l2", row->fits_cache);
     json_close_object(w);
 }
 

@@ -8,6 +8,7 @@
 #include "report/report_agreement.h"
 #include "report/report_cold.h"
 #include "report/report_device.h"
+#include "report/report_peaks.h"
 #include "report/report_soak.h"
 #include "report/report_throughput.h"
 #include "report/write.h"
@@ -219,8 +220,9 @@ static void put_limit(const struct page *page, const struct ledger_cell *cell)
     write_padded(page->out, write_ms(row->limit_ns, false).text, -10);
     (void)snprintf(text, sizeof(text), "%.0f %%", row->share * 100);
     write_padded(page->out, text, -9);
-    buf_printf(page->out, "  %s%s\n", roofline_bound_name(row->bound),
-               row->stands_in ? ", FP32's rate" : "");
+    buf_printf(page->out, "  %s%s%s\n", roofline_bound_name(row->bound),
+               row->stands_in ? ", FP32's rate" : "",
+               row->fits_cache && row->bound == ROOFLINE_MEMORY ? " (all fits L2)" : "");
 }
 
 static void put_peak(struct buf *out, const char *name,
@@ -231,6 +233,14 @@ static void put_peak(struct buf *out, const char *name,
     buf_printf(out, "; %s %.0f and %.0f %s%s%s%s", name, spans[ROOFLINE_ONE].rate.best * 1e-9,
                spans[ROOFLINE_ALL].rate.best * 1e-9, unit, spans[ROOFLINE_ONE].by[0] ? " (" : "",
                spans[ROOFLINE_ONE].by, spans[ROOFLINE_ONE].by[0] ? ")" : "");
+}
+
+static void put_dim_line(const struct page *page, const struct buf *text)
+{
+    paint(page, PAINT_DIM);
+    buf_append_text(page->out, "  ");
+    write_wrapped(page->out, buf_text(text), 2, 2);
+    paint(page, PAINT_NONE);
 }
 
 /* What this machine could do at most, and how near each cell came. */
@@ -260,11 +270,13 @@ static void put_limits(const struct page *page, const struct ledger *ledger)
                  "10^9 op/s");
     put_peak(&about, "memory", peaks->traffic[PEAK_READ], "GB/s");
     put_peak(&about, "last cache", peaks->traffic[PEAK_CACHE], "GB/s");
-    paint(page, PAINT_DIM);
-    buf_append_text(page->out, "  ");
-    write_wrapped(page->out, buf_text(&about), 2, 2);
-    paint(page, PAINT_NONE);
+    put_dim_line(page, &about);
     buf_release(&about);
+    for (int i = 0; i < peaks->device_count; i++) {
+        write_device_peaks(&about, &peaks->devices[i]);
+        put_dim_line(page, &about);
+        buf_release(&about);
+    }
 }
 
 /* --- the ledger proper --- */

@@ -68,6 +68,113 @@ static void quantised_and_other_nodes_add_up(void)
     CHECK(!row.stands_in);
 }
 
+/* 50 and 400 T op/s in FP32 and TF32, 800 in FP16, 1600 in INT8; copies at 4 TB/s; L2 of 50 MB. */
+static struct roofline_peaks made_device(void)
+{
+    struct roofline_peaks peaks = made_peaks();
+    struct peak_cuda *device = &peaks.devices[peaks.device_count++];
+
+    *device = (struct peak_cuda){.known = true, .index = 1, .cache_bytes = 50000000};
+    device->operations[PEAK_FP32].rate.best = 50e12;
+    device->operations[PEAK_TF32].rate.best = 400e12;
+    device->operations[PEAK_FP16].rate.best = 800e12;
+    device->operations[PEAK_INT8].rate.best = 1600e12;
+    device->copies[PEAK_COPY_DEVICE].rate.best = 4e12;
+    (void)snprintf(device->operations[PEAK_BF16].why, sizeof(device->operations[0].why), "none");
+    return peaks;
+}
+
+static void a_device_has_its_own_limits(void)
+{
+    const struct roofline_peaks peaks = made_device();
+    const struct roofline_graph graph = {1, true, "", {8e9, 0, 12e6, 8e6}};
+    struct roofline_row row = roofline_row_on(&peaks, "cuda:1", &graph, "fp32", 1, 1e6);
+
+    CHECK(row.known && row.bound == ROOFLINE_COMPUTE && row.fits_cache && !row.stands_in);
+    CHECK_NEAR(row.limit_ns, 160e3, 1); /* 8 G at 50 T/s, on whatever threads */
+    CHECK_NEAR(row.share, 0.16, 1e-9);
+    row = roofline_row_on(&peaks, "cuda:1", &graph, "tf32", 0, 1e6);
+    CHECK_NEAR(row.limit_ns, 20e3, 1);
+    CHECK(row.type == PEAK_TF32);
+    row = roofline_row_on(&peaks, "cuda:1", &graph, "fp16", 0, 1e6);
+    CHECK_NEAR(row.limit_ns, 10e3, 1);
+    CHECK_NEAR(row.bytes, 14e6, 1);
+    row = roofline_row_on(&peaks, "cuda:1", &graph, "bf16", 0, 1e6);
+    CHECK(row.stands_in);
+    CHECK_NEAR(row.limit_ns, 160e3, 1);
+}
+
+static void a_device_waits_for_memory(void)
+{
+    const struct roofline_peaks peaks = made_device();
+    const struct roofline_graph graph = {1, true, "", {8e9, 0, 190e6, 10e6}};
+    struct roofline_row row = roofline_row_on(&peaks, "cuda:1", &graph, "tf32", 1, 1e6);
+
+    CHECK(row.known && row.bound == ROOFLINE_MEMORY && !row.fits_cache);
+    CHECK_NEAR(row.limit_ns, 50e3, 1); /* 200 MB at 4 TB/s */
+}
+
+static void a_quantised_graph_on_a_device(void)
+{
+    const struct roofline_peaks peaks = made_device();
+    const struct roofline_graph graph = {1, true, "", {8e9, 16e9, 3e6, 1e6}};
+    struct roofline_row row = roofline_row_on(&peaks, "cuda:1", &graph, "int8", 1, 1e6);
+
+    CHECK_NEAR(row.limit_ns, 20e3, 1); /* 16 G at 1600 T/s, 8 G at the fastest of the others */
+    CHECK_NEAR(row.compute_rate, 1200e12, 1e6);
+}
+
+static void a_device_says_why_there_is_none(void)
+{
+    const struct roofline_graph graph = {1, true, "", {1e9, 0, 1e6, 1e6}};
+    struct roofline_peaks peaks = made_device();
+
+    CHECK_TEXT(roofline_row_on(&peaks, "cuda:0", &graph, "fp32", 1, 1e6).why,
+               "the peaks of cuda:0 were not measured");
+    peaks.devices[0].known = false;
+    (void)snprintf(peaks.devices[0].why, sizeof(peaks.devices[0].why), "no driver");
+    CHECK_TEXT(roofline_row_on(&peaks, "cuda:1", &graph, "fp32", 1, 1e6).why,
+               "the peaks of cuda:1 were not measured: no driver");
+    peaks = made_device();
+    peaks.devices[0].copies[PEAK_COPY_DEVICE].rate.best = 0;
+    CHECK(!roofline_row_on(&peaks, "cuda:1", &graph, "fp32", 1, 1e6).known);
+    CHECK(!roofline_row_on(&peaks, "cuda:1", NULL, "fp32", 1, 1e6).known);
+    CHECK(!roofline_row_on(&peaks, "cuda:1", &graph, "fp32", 1, NAN).known);
+    CHECK(roofline_row_on(&peaks, "cpu", &graph, "fp32", 1, 1e6).known);
+    CHECK(!roofline_row_on(&peaks, "gpu", &graph, "fp32", 1, 1e6).known);
+    CHECK(roofline_device(&peaks, "cuda:1") == &peaks.devices[0]);
+    CHECK(roofline_device(&peaks, "cuda:0") == NULL);
+}
+
+static void devices_survive_json(void)
+{
+    const struct roofline_peaks peaks = made_device();
+    struct roofline_peaks again;
+    struct buf text = BUF_INIT;
+
+    roofline_write(&peaks, &text);
+    CHECK_OK(roofline_parse(text.data, text.size, &again, err));
+    CHECK(again.device_count == 1 && again.devices[0].index == 1 && again.devices[0].known);
+    CHECK(again.devices[0].operations[PEAK_TF32].rate.best == 400e12);
+    CHECK(again.operations[PEAK_TF32][ROOFLINE_ALL].rate.best == 0);
+    CHECK_TEXT(again.devices[0].operations[PEAK_BF16].why, "none");
+    buf_release(&text);
+}
+
+static void takes_no_more_devices_than_it_holds(void)
+{
+    struct roofline_peaks peaks;
+    struct buf text = BUF_INIT;
+
+    buf_append_text(&text, "{\"processors\": 1, \"rates\": [], \"devices\": [");
+    for (int i = 0; i < 100; i++)
+        buf_printf(&text, "%s{\"index\": %d}", i ? "," : "", i);
+    buf_append_text(&text, "]}");
+    CHECK_OK(roofline_parse(text.data, text.size, &peaks, err));
+    CHECK(peaks.known && peaks.device_count == ROOFLINE_MAX_DEVICES);
+    buf_release(&text);
+}
+
 static void says_why_there_is_none(void)
 {
     const struct roofline_peaks none = {0}, peaks = made_peaks();
@@ -127,6 +234,12 @@ int main(int argc, char **argv)
         {"arithmetic_holds_a_row", arithmetic_holds_a_row},
         {"bytes_hold_a_row", bytes_hold_a_row},
         {"quantised_and_other_nodes_add_up", quantised_and_other_nodes_add_up},
+        {"a_device_has_its_own_limits", a_device_has_its_own_limits},
+        {"a_device_waits_for_memory", a_device_waits_for_memory},
+        {"a_quantised_graph_on_a_device", a_quantised_graph_on_a_device},
+        {"a_device_says_why_there_is_none", a_device_says_why_there_is_none},
+        {"devices_survive_json", devices_survive_json},
+        {"takes_no_more_devices_than_it_holds", takes_no_more_devices_than_it_holds},
         {"says_why_there_is_none", says_why_there_is_none},
         {"peaks_survive_json", peaks_survive_json},
         {"refuses_damaged_peaks", refuses_damaged_peaks},
