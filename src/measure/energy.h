@@ -28,14 +28,15 @@
 #include "measure/sweeps_inner.h"
 #include "power/power.h"
 
-#define ENERGY_FACT_ASKED  "run.energy"     /* visits of a cell */
-#define ENERGY_FACT_WHY    "energy.why"     /* why nothing was measured */
-#define ENERGY_FACT_FAILED "energy.failed." /* and the cell's id: why it has less than asked for   \
-                                             */
-#define ENERGY_PERIODS     50               /* of the sensor, at least, in a visit */
-#define ENERGY_LEAST_READS 5                /* in a visit that counts */
-#define ENERGY_MAX_VISITS  1000             /* as a study may ask for */
-#define ENERGY_MAX_WINDOWS 100              /* of a device without a cell */
+#define ENERGY_FACT_ASKED "run.energy" /* visits of a cell */
+#define ENERGY_FACT_WHY   "energy.why" /* why nothing was measured */
+#define ENERGY_FACT_FAILED                                                                         \
+    "energy.failed."            /* and the cell's id: why it has less than asked for               \
+                                 */
+#define ENERGY_PERIODS     50   /* of the sensor, at least, in a visit */
+#define ENERGY_LEAST_READS 5    /* in a visit that counts */
+#define ENERGY_MAX_VISITS  1000 /* as a study may ask for */
+#define ENERGY_MAX_WINDOWS 100  /* of a device without a cell */
 
 #define ENERGY_SERIES_AT     "energy_at"
 #define ENERGY_SERIES_READ   "energy_read"

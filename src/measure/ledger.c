@@ -357,6 +357,8 @@ enum tare_status ledger_build(struct store *store, const struct ledger_options *
         status = ledger_fill_soak(store, ledger, err);
     if (status == TARE_OK)
         status = ledger_fill_cold(ledger, err);
+    if (status == TARE_OK)
+        status = ledger_fill_energy(store, ledger, err);
     for (size_t i = 0; visits && i < ledger->cell_count; i++)
         ledger_release_visits(&visits[i]);
     free(visits);

@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "measure/ledger_energy.h"
 #include "measure/roofline.h"
 #include "store/store.h"
 #include "tare/status.h"
@@ -200,6 +201,8 @@ struct ledger_cell {
     struct store_figure *figures; // (figure_count)
     size_t figure_count;
     struct ledger_cold cold[LEDGER_COLD_STATES];
+    struct ledger_energy energy;
+    struct ledger_gpu gpu;       /* in the visits that its times are of */
     struct roofline_row limit;   /* how near it is to what the machine allows */
     struct ledger_point *points; // (point_count), in the order of time
     size_t point_count;
@@ -248,7 +251,8 @@ struct ledger_line {
     double cell_ns, baseline_ns; /* medians that the ratio stands between */
     size_t sweeps, restarts;     /* pairs; independent pairs of workers */
     struct ledger_ap ap;         /* cell minus baseline */
-    char why[160];               /* why not measured */
+    struct ledger_energy_ratio energy;
+    char why[160]; /* why not measured */
 };
 
 /* One contiguous visit of a soak. */

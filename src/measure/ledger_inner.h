@@ -100,6 +100,16 @@ enum tare_status ledger_fill_soak(struct store *store, struct ledger *ledger, st
 /* Cold starts, if there were any, and the notes about them. */
 enum tare_status ledger_fill_cold(struct ledger *ledger, struct tare_err *err);
 
+/* Joules, if there are any, what the GPU did, and the notes about them. */
+enum tare_status ledger_fill_energy(struct store *store, struct ledger *ledger,
+                                    struct tare_err *err);
+enum tare_status ledger_energy_notes(struct ledger *ledger, struct tare_err *err);
+
+/* What a GPU did in a cell's visits of one mode. */
+void ledger_read_gpu(struct store *store, const struct store_visit *rows, size_t count,
+                     enum store_visit_mode mode, struct ledger_gpu *gpu);
+enum tare_status ledger_gpu_notes(struct ledger *ledger, struct tare_err *err);
+
 /* Notes from the store, and those that the numbers themselves call for. */
 enum tare_status ledger_fill_notes(struct store *store, struct ledger *ledger,
                                    struct tare_err *err);

@@ -150,7 +150,7 @@ static enum tare_status note_what_the_study_left_out(struct ledger *ledger, stru
     if (status == TARE_OK && s.with_clock == 0)
         status = ledger_add_note(missing, err, "core clocks",
                                  "not readable here, so a pair at unlike clocks is not marked");
-    if (status == TARE_OK && !has_note(missing, "energy"))
+    if (status == TARE_OK && !has_note(missing, "energy") && !ledger_fact(ledger, "run.energy")[0])
         status = ledger_add_note(missing, err, "energy", "no sensor was read: no figure");
     if (status == TARE_OK && s.fewest_restarts < LAYOUT_RESTARTS)
         status =

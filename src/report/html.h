@@ -41,6 +41,8 @@ void html_spread(struct buf *out, const struct ledger *ledger, size_t id,
                  const struct html_detail *detail);
 void html_cold(struct buf *out, const struct ledger *ledger, size_t id,
                const struct html_detail *detail);
+void html_energy(struct buf *out, const struct ledger *ledger, size_t id,
+                 const struct html_detail *detail);
 void html_trade(struct buf *out, const struct ledger *ledger, size_t id);
 void html_agreement(struct buf *out, const struct ledger *ledger, size_t id);
 void html_roofline(struct buf *out, const struct ledger *ledger, size_t id);

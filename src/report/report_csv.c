@@ -58,6 +58,23 @@ static const char *const columns[] = {
     "limit_ms",
     "of_limit",
     "held_by",
+    "energy_j",
+    "energy_low_j",
+    "energy_high_j",
+    "inferences_per_j",
+    "energy_w",
+    "idle_empty_w",
+    "idle_context_w",
+    "idle_worker_w",
+    "net_empty_j",
+    "net_context_j",
+    "net_worker_j",
+    "energy_visits",
+    "energy_alone",
+    "energy_source",
+    "gpu_clock_mhz",
+    "gpu_memory_clock_mhz",
+    "gpu_temperature_c",
     "kind",
     "baseline",
     "ratio",
@@ -70,6 +87,9 @@ static const char *const columns[] = {
     "ap_difference",
     "ap_difference_low",
     "ap_difference_high",
+    "energy_ratio",
+    "energy_ratio_low",
+    "energy_ratio_high",
     "command",
 };
 
@@ -148,6 +168,34 @@ static void start_row(struct row *row, const struct ledger *ledger, const char *
     put_text(row, "name", name);
 }
 
+/* The GPU's clocks are those of the visits that the times are of. */
+static void put_energy(struct row *row, const struct ledger_cell *cell)
+{
+    static const char *const idle[] = {"idle_empty_w", "idle_context_w", "idle_worker_w"};
+    static const char *const net[] = {"net_empty_j", "net_context_j", "net_worker_j"};
+    const struct ledger_energy *e = &cell->energy;
+
+    if (cell->gpu.visits) {
+        put_number(row, "gpu_clock_mhz", cell->gpu.clock_hz * 1e-6);
+        put_number(row, "gpu_memory_clock_mhz", cell->gpu.memory_clock_hz * 1e-6);
+        put_number(row, "gpu_temperature_c", cell->gpu.temperature_c);
+    }
+    if (e->visits == 0)
+        return;
+    put_number(row, "energy_j", e->joules);
+    put_number(row, "energy_low_j", e->joules_interval.low);
+    put_number(row, "energy_high_j", e->joules_interval.high);
+    put_number(row, "inferences_per_j", e->per_joule);
+    put_number(row, "energy_w", e->watts);
+    for (int k = 0; k < LEDGER_IDLES; k++) {
+        put_number(row, idle[k], e->idle_w[k]);
+        put_number(row, net[k], e->net_joules[k]);
+    }
+    put_number(row, "energy_visits", (double)e->visits);
+    put_text(row, "energy_alone", ledger_alone_name(e->alone));
+    put_text(row, "energy_source", e->source);
+}
+
 static void put_cell_row(struct row *row, const struct ledger_cell *cell)
 {
     const struct store_cell *r = &cell->row;
@@ -182,6 +230,7 @@ static void put_cell_row(struct row *row, const struct ledger_cell *cell)
         put_number(row, "of_limit", cell->limit.share);
         put_text(row, "held_by", roofline_bound_name(cell->limit.bound));
     }
+    put_energy(row, cell);
 }
 
 static void put_times(struct row *row, const struct ledger_times *t)
@@ -226,6 +275,11 @@ static void put_line_row(struct row *row, const struct ledger *ledger,
     if (line->ap.known) {
         put_number(row, "ap_difference", line->ap.difference);
         put_interval(row, "ap_difference_low", "ap_difference_high", &line->ap.interval, 1);
+    }
+    if (line->energy.pairs) {
+        put_number(row, "energy_ratio", line->energy.ratio);
+        put_number(row, "energy_ratio_low", line->energy.interval.low);
+        put_number(row, "energy_ratio_high", line->energy.interval.high);
     }
 }
 

@@ -281,6 +281,7 @@ static void put_nav(struct buf *out, const struct ledger *ledger)
         {"series", "Over the sweeps", ledger->decision.known},
         {"stability", "Stability", ledger->decision.known},
         {"soak", "Sustained speed", ledger->soak_visit_count > 0},
+        {"energy", "Energy", ledger_has_energy(ledger)},
         {"accuracy", "Accuracy", true},
         {"environment", "Environment", true},
         {"again", "Commands", true},
@@ -304,6 +305,7 @@ static void put_file(struct buf *out, const struct ledger *ledger, size_t id,
     html_device(out, ledger, id);
     html_roofline(out, ledger, id);
     html_stages(out, ledger, id);
+    html_energy(out, ledger, id, detail);
     html_cold(out, ledger, id, detail);
     html_spread(out, ledger, id, detail);
     html_series(out, ledger, id, detail);

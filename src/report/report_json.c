@@ -6,6 +6,7 @@
 #include "base/json_write.h"
 #include "report/report.h"
 #include "report/report_cold.h"
+#include "report/report_energy.h"
 #include "report/report_soak.h"
 #include "report/write.h"
 
@@ -294,6 +295,7 @@ static void put_cell(struct json_writer *w, const struct ledger *ledger,
     put_agreement(w, cell);
     put_limit(w, &cell->limit);
     report_cold_json(cell, w);
+    report_energy_json(cell, w);
     put_stability(w, cell);
     put_visits(w, ledger, cell);
     json_open_object(w, "figures");
@@ -322,6 +324,7 @@ static void put_line(struct json_writer *w, const struct ledger *ledger,
     json_put_int(w, "sweeps", (int64_t)line->sweeps);
     json_put_int(w, "restarts", (int64_t)line->restarts);
     put_ap(w, "ap", &line->ap);
+    report_energy_line_json(line, w);
     json_close_object(w);
 }
 

@@ -9,6 +9,7 @@
 #include "report/report_cold.h"
 #include "report/report_device.h"
 #include "report/report_peaks.h"
+#include "report/report_energy.h"
 #include "report/report_soak.h"
 #include "report/report_throughput.h"
 #include "report/write.h"
@@ -448,6 +449,7 @@ enum tare_status report_text(const struct report_set *set, bool colour, struct b
         put_device(&page, ledger);
         put_agreement(&page, ledger);
         report_soak_text(ledger, out);
+        report_energy_text(ledger, out);
         report_cold_text(ledger, out);
         put_limits(&page, ledger);
         put_notes(&page, "Mind", &ledger->warnings);
