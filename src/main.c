@@ -27,6 +27,7 @@ static const struct command commands[] = {
     {"diff", cmd_diff, 0, "say what became slower or faster between two runs"},
     {"doctor", cmd_doctor, 0, "say what this machine can measure, and what is missing"},
     {"export", cmd_export, 0, "turn a YOLOv8 checkpoint into an ONNX model"},
+    {"plan", cmd_plan, NEED_STOP, "build a TensorRT engine from an ONNX model"},
     {"predict", cmd_predict, 0, "show what a model sees in a picture"},
     {"quantize", cmd_quantize, NEED_STOP, "turn an FP32 model into INT8, FP16 or BF16"},
     {"repo", cmd_repo, 0, "render a model repository for Triton"},

@@ -46,6 +46,7 @@ int cmd_diff(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_predict(int argc, char **argv);
 int cmd_quantize(int argc, char **argv);
 int cmd_repo(int argc, char **argv);

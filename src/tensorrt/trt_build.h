@@ -40,7 +40,6 @@ struct trt_build_facts {
     int64_t parse_ns, build_ns, engine_bytes;
     bool dynamic;      /* the model's batch is, and got a profile */
     bool timing_cache; /* one was kept */
-    char warning[300]; /* TensorRT's last; "" */
 };
 
 /* Which flavours can do a job, as TRT_BIT. */

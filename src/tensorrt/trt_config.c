@@ -81,8 +81,8 @@ static enum tare_status set_capability(struct trt_build *build, struct tare_err 
         !trt_call_bool_at(build->flavour, build->config, TRT_CONFIG_SET_CAPABILITY, wanted, 0) ||
         trt_call_int_at(build->flavour, build->config, TRT_CONFIG_CAPABILITY, 0) != wanted)
         return tare_fail(err, TARE_UNSUPPORTED,
-                         "%s builds nothing for sm_%d: it has sm_75, sm_80, sm_86, sm_89 and "
-                         "sm_120",
+                         "%s builds for sm_75, sm_80, sm_86, sm_89, sm_120 and sm_121, not for "
+                         "sm_%d: its engines are built on such a machine",
                          build->library.name, (int)wanted);
     return TARE_OK;
 }
