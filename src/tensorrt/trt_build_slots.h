@@ -69,9 +69,9 @@ enum trt_build_call {
     TRT_LAYER_OUTPUTS,
     TRT_LAYER_OUTPUT,
 
-    TRT_TENSOR_NAME,
-    TRT_TENSOR_SHAPE, /* Dims () */
-    TRT_TENSOR_TYPE,
+    TRT_VALUE_NAME,  /* of an ITensor */
+    TRT_VALUE_SHAPE, /* Dims () */
+    TRT_VALUE_TYPE,
 
     TRT_PARSER_PARSE, /* bool (const void *, size_t, const char *path) */
     TRT_PARSER_ERRORS,

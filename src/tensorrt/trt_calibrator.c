@@ -5,7 +5,7 @@
 #include "tensorrt/trt_build_inner.h"
 
 #define MAX_CACHE       ((size_t)16 << 20)
-#define ENTROPY_2       2 /* CalibrationAlgoType::kENTROPY_CALIBRATION_2, as the cache's header says */
+#define ENTROPY_2       2 /* CalibrationAlgoType::kENTROPY_CALIBRATION_2, by the cache's header */
 #define CACHE_BEGINNING "TRT-"
 
 struct trt_calibrator {

@@ -75,7 +75,7 @@ const char *trt_call_text(enum trt_flavour flavour, const void *object, enum trt
 /* Both kinds come back through memory, being over 16 bytes. */
 struct trt_dims64 trt_call_shape(enum trt_flavour flavour, const void *tensor)
 {
-    trt_function function = trt_call_find(flavour, tensor, TRT_TENSOR_SHAPE);
+    trt_function function = trt_call_find(flavour, tensor, TRT_VALUE_SHAPE);
     struct trt_dims64 shape = {0};
 
     if (flavour == TRT_8_6) {

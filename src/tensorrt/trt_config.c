@@ -91,7 +91,7 @@ static enum tare_status set_capability(struct trt_build *build, struct tare_err 
 
 static bool set_range(struct trt_build *build, const void *input, struct trt_dims64 *shape)
 {
-    const char *name = trt_call_text(build->flavour, input, TRT_TENSOR_NAME);
+    const char *name = trt_call_text(build->flavour, input, TRT_VALUE_NAME);
     int64_t most = build->job->max_batch;
     const int64_t sizes[] = {[SHAPE_LEAST] = 1, [SHAPE_BEST] = most, [SHAPE_MOST] = most};
 
@@ -114,7 +114,7 @@ static enum tare_status add_input(struct trt_build *build, int32_t index, struct
         if (shape.d[i] < 0)
             return tare_fail(err, TARE_UNSUPPORTED,
                              "input '%.80s' is dynamic in dimension %d: only a batch may be",
-                             trt_call_text(build->flavour, input, TRT_TENSOR_NAME), (int)i);
+                             trt_call_text(build->flavour, input, TRT_VALUE_NAME), (int)i);
     if (shape.count < 1 || shape.d[0] >= 0)
         return TARE_OK;
     build->facts->dynamic = true;

@@ -122,7 +122,7 @@ static void count_convolution(enum trt_flavour flavour, const void *layer,
                               const struct tensors *tensors, struct trt_network_facts *facts)
 {
     const void *input = trt_call_object_at(flavour, layer, TRT_LAYER_INPUT, 0);
-    int32_t type = input ? trt_call_int(flavour, input, TRT_TENSOR_TYPE) : -1;
+    int32_t type = input ? trt_call_int(flavour, input, TRT_VALUE_TYPE) : -1;
 
     facts->convolutions++;
     if (type == TRT_INT8 || holds(tensors, input))
