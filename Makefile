@@ -28,7 +28,8 @@ PROTOS := $(wildcard src/*/*.proto)
 PROTO_C := $(PROTOS:src/%.proto=$(BUILD)/gen/%.pb-c.c)
 PLUGINS := $(notdir $(patsubst %/,%,$(wildcard plugins/*/)))
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-FIXTURES := $(filter-out trt_standin,$(patsubst tests/fixtures/%.c,%,$(wildcard tests/fixtures/*.c)))
+FIXTURES := $(patsubst tests/fixtures/%.c,%,$(wildcard tests/fixtures/*.c))
+FIXTURES := $(filter-out trt_standin,$(FIXTURES)) # which is built once a flavour
 FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 LIB_OBJECTS := $(LIBRARY:%.c=$(BUILD)/obj/%.o) $(PROTO_C:.c=.o)

@@ -32,14 +32,14 @@ enum tare_status engine_refused(struct tare_session *session, enum tare_status s
                                 const char *what, struct tare_err *err)
 {
     int64_t free_bytes = 0, total_bytes = 0;
-    char said[300];
+    char said[1000];
 
     (void)trt_logger_said(session->logger, said, sizeof(said));
     if (!speaks_of_memory(said) ||
         cuda_memory(session->cuda, &free_bytes, &total_bytes, NULL) != TARE_OK)
-        return tare_fail(err, status, "cannot %s: %s", what, said);
-    return tare_fail(err, TARE_NOMEM, "cannot %s: %s (%.1f MiB of cuda:%d are free)", what, said,
-                     (double)free_bytes / 1048576, session->device);
+        return tare_fail(err, status, "cannot %s: %.300s", what, said);
+    return tare_fail(err, TARE_NOMEM, "cannot %s: %.300s (%.1f MiB of cuda:%d are free)", what,
+                     said, (double)free_bytes / 1048576, session->device);
 }
 
 /* TensorRT for RTX is made for Turing to Ada and for desktop Blackwell, not for data centres'. */
@@ -157,21 +157,22 @@ static enum tare_status open_engine(struct tare_session *session,
     return status;
 }
 
-/* "TensorRT on sm_87, DLA core 0, 3 of 60 layers on the GPU" */
+/* "TensorRT on sm_87, DLA core 0, 3 of 60 layers on GPU" */
 static void name_provider(const struct tare_session *session, const struct engine_layers *layers,
-                          bool as_built, int64_t dla, char *text, size_t text_bytes)
+                          bool as_built, int64_t dla, struct tare_open_report *report)
 {
     const struct cuda_facts *facts = cuda_facts_of(session->cuda);
-    char core[48] = "";
+    char core[64] = "", text[160];
 
     if (dla >= 0 && layers->on_dla > 0)
         (void)snprintf(core, sizeof(core), ", DLA core %d, %d of %d layers on GPU", (int)dla,
                        layers->on_gpu, layers->on_dla + layers->on_gpu);
     else if (dla >= 0)
         (void)snprintf(core, sizeof(core), ", DLA core %d", (int)dla);
-    (void)snprintf(text, text_bytes, "%sTensorRT on sm_%d%d%s%s",
+    (void)snprintf(text, sizeof(text), "%sTensorRT on sm_%d%d%s%s",
                    facts->stand_in ? "stand-in " : "", facts->major, facts->minor, core,
                    as_built ? ", precision as built" : "");
+    (void)snprintf(report->provider, sizeof(report->provider), "%.63s", text);
 }
 
 static void fill_report(const struct tare_session *session, const struct tare_open_options *options,
@@ -187,7 +188,7 @@ static void fill_report(const struct tare_session *session, const struct tare_op
     (void)snprintf(report->executed_precision, sizeof(report->executed_precision), "%s",
                    as_built ? note->precision : layers.precision);
     name_provider(session, &layers, as_built, tare_option_int(options, engine_options, "dla"),
-                  report->provider, sizeof(report->provider));
+                  report);
     report->threads = 0;
 }
 

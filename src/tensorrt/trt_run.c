@@ -192,11 +192,6 @@ struct trt_shape trt_io_shape(struct trt_object engine, const char *name)
     return get_shape(engine, TRT_ENGINE_SHAPE, name);
 }
 
-int32_t trt_layers(struct trt_object engine)
-{
-    return get_int(engine, TRT_LAYERS);
-}
-
 int32_t trt_profiles(struct trt_object engine)
 {
     return get_int(engine, TRT_PROFILES);

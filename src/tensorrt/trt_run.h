@@ -73,7 +73,6 @@ int32_t trt_io_type(struct trt_object engine, const char *name); /* enum trt_typ
 bool trt_io_on_host(struct trt_object engine, const char *name);
 bool trt_io_is_linear(struct trt_object engine, const char *name); /* row after row, no padding */
 struct trt_shape trt_io_shape(struct trt_object engine, const char *name);
-int32_t trt_layers(struct trt_object engine);
 int32_t trt_profiles(struct trt_object engine);
 struct trt_shape trt_profile_shape(struct trt_object engine, const char *input, int32_t profile,
                                    enum trt_select select);

@@ -19,7 +19,6 @@ const struct trt_row trt_run_rows[TRT_RUN_CALLS] = {
     [TRT_SET_HOST_CODE] = {RUNTIME, "setEngineHostCodeAllowed", {20, 21, 20, 20}},
     [TRT_GET_HOST_CODE] = {RUNTIME, "getEngineHostCodeAllowed", {21, 22, 21, 21}},
 
-    [TRT_LAYERS] = {ENGINE, "getNbLayers", {9, 3, 3, 3}},
     [TRT_CREATE_CONTEXT] = {ENGINE, "createExecutionContext", {11, 5, 5, 5}},
     /* from 11 on it is called getDeviceMemorySizeV2 */
     [TRT_DEVICE_MEMORY] = {ENGINE, "getDeviceMemorySize", {14, 7, 44, 44}},

@@ -7,7 +7,7 @@
  * each of the headers of 8.6.0, 8.6.1, 10.0.0 to 10.16 and 11.0 to 11.1: within a flavour no row
  * differs. What confirmed them beyond that:
  *   10.16.1, 11.1.0  compiled calls in NVIDIA's own Python bindings (the wheels
- *                    tensorrt-cu12-bindings), whose offsets tools/trt-slots reads and compares
+ *                    tensorrt-cu12-bindings), of 14 of these functions: tools/trt-slots
  *   RTX 1.7.1        no headers are to be had; the library's own tables have the shape of 11.1's
  *                    in all of these (functions that return Dims, take Dims or a bool are told by
  *                    their code) with others appended: 6 to VRuntime, 5 to VCudaEngine and 1 to
@@ -33,7 +33,6 @@ enum trt_run_call {
     TRT_SET_HOST_CODE,
     TRT_GET_HOST_CODE,
     /* VCudaEngine */
-    TRT_LAYERS,
     TRT_CREATE_CONTEXT,
     TRT_DEVICE_MEMORY,
     TRT_PROFILES,
