@@ -120,29 +120,35 @@ static enum tare_status make_context(struct tare_session *session, struct tare_e
     return engine_refused(session, TARE_FAILED, what, err);
 }
 
+/* The one asked for, else the one that the engine was built for; -1: none. */
+static int32_t dla_core(const struct tare_open_options *options, const struct trt_sidecar *note)
+{
+    int32_t core = (int32_t)tare_option_int(options, engine_options, "dla");
+
+    return core < 0 && note->architecture[0] ? note->dla_core : core;
+}
+
 static enum tare_status open_engine(struct tare_session *session,
                                     const struct tare_open_options *options,
-                                    struct engine_note *note, struct tare_err *err)
+                                    struct trt_sidecar *note, struct tare_err *err)
 {
     const char *path = options->model_path;
     enum tare_status status = trt_library_load(tare_option_text(options, engine_options, "library"),
                                                &session->library, err);
 
     if (status == TARE_OK)
-        status = engine_read_note(path, note, err);
-    if (status == TARE_OK)
         status = cuda_open(session->device, &session->cuda, err);
     if (status == TARE_OK)
         status = engine_check_device(&session->library, cuda_facts_of(session->cuda), err);
     if (status == TARE_OK)
-        status = engine_check_note(note, path, &session->library, cuda_facts_of(session->cuda),
-                                   options->precision, err);
+        status = engine_check_note(path, &session->library, cuda_facts_of(session->cuda),
+                                   options->precision, note, err);
     if (status == TARE_OK)
         status = trt_logger_new(session->library.flavour, NULL, NULL, &session->logger, err);
     if (status == TARE_OK)
         status = trt_runtime_new(&session->library, session->logger, &session->runtime, err);
     if (status == TARE_OK)
-        status = choose_dla(session, (int32_t)tare_option_int(options, engine_options, "dla"), err);
+        status = choose_dla(session, dla_core(options, note), err);
     if (status == TARE_OK)
         status = engine_load(session, path, err);
     if (status == TARE_OK)
@@ -171,24 +177,27 @@ static void name_provider(const struct tare_session *session, const struct engin
         (void)snprintf(core, sizeof(core), ", DLA core %d", (int)dla);
     (void)snprintf(text, sizeof(text), "%sTensorRT on sm_%d%d%s%s",
                    facts->stand_in ? "stand-in " : "", facts->major, facts->minor, core,
-                   as_built ? ", precision as built" : "");
+                   as_built ? ", as built" : "");
     (void)snprintf(report->provider, sizeof(report->provider), "%.63s", text);
 }
 
 static void fill_report(const struct tare_session *session, const struct tare_open_options *options,
-                        const struct engine_note *note, struct tare_open_report *report)
+                        const struct trt_sidecar *note, struct tare_open_report *report)
 {
     struct engine_layers layers = {0};
     bool as_built;
 
     engine_read_layers(session->engine, &layers);
+    if (layers.on_dla == 0 && note->dla_layers > 0) {
+        layers.on_dla = note->dla_layers;
+        layers.on_gpu = note->gpu_layers;
+    }
     as_built = !layers.precision[0] && note->precision[0];
     (void)snprintf(report->runtime_version, sizeof(report->runtime_version), "%s",
                    session->library.name);
     (void)snprintf(report->executed_precision, sizeof(report->executed_precision), "%s",
                    as_built ? note->precision : layers.precision);
-    name_provider(session, &layers, as_built, tare_option_int(options, engine_options, "dla"),
-                  report);
+    name_provider(session, &layers, as_built, dla_core(options, note), report);
     report->threads = 0;
 }
 
@@ -196,7 +205,7 @@ enum tare_status engine_open(const struct tare_open_options *options, struct tar
                              struct tare_open_report *report, struct tare_err *err)
 {
     int64_t start_ns = clock_now_ns(), rss_bytes = process_rss_bytes(getpid()), peak;
-    struct engine_note note = {0};
+    struct trt_sidecar note = {.dla_core = -1};
     struct tare_session *opened;
     enum tare_status status;
     int device = 0;

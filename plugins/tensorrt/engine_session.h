@@ -12,15 +12,9 @@
 #include "cuda/cuda.h"
 #include "tare/backend.h"
 #include "tensorrt/trt_run.h"
+#include "tensorrt/trt_sidecar.h"
 
 #define ENGINE_BYTES_MAX ((size_t)16 << 30) /* of an engine's file */
-
-/* What the file beside an engine says of it; "" and -1: it does not say. */
-struct engine_note {
-    char built_for[32]; /* "sm_86" */
-    char library[48];   /* "TensorRT 10.16.1" */
-    char precision[16]; /* "fp16" */
-};
 
 /* One input or output, as it is bound. */
 struct engine_tensor {
@@ -81,15 +75,14 @@ enum tare_status engine_check_device(const struct trt_library *library,
 enum tare_status engine_refused(struct tare_session *session, enum tare_status status,
                                 const char *what, struct tare_err *err);
 
-/* Reads "PATH.json". No such file is no error. */
-enum tare_status engine_read_note(const char *path, struct engine_note *note, struct tare_err *err);
-
-/* TARE_UNSUPPORTED, naming both sides, if the engine was made for another device, version or
- * precision than these. */
-enum tare_status engine_check_note(const struct engine_note *note, const char *path,
-                                   const struct trt_library *library,
+/*
+ * Reads what is noted beside the engine, and compares: TARE_UNSUPPORTED, naming both sides, if it
+ * was made for another device, version or precision than these; TARE_BADDATA if it was cut or
+ * changed since. No note is no error: architecture is "" then, and TensorRT's own checks must do.
+ */
+enum tare_status engine_check_note(const char *path, const struct trt_library *library,
                                    const struct cuda_facts *facts, const char *precision,
-                                   struct tare_err *err);
+                                   struct trt_sidecar *note, struct tare_err *err);
 
 /* Deserialises the file into session->engine. TARE_BADDATA with what TensorRT says of it. */
 enum tare_status engine_load(struct tare_session *session, const char *path, struct tare_err *err);

@@ -12,6 +12,7 @@
 #include "backend/session.h"
 #include "base/file.h"
 #include "check.h"
+#include "tensorrt/trt_sidecar.h"
 
 #define DRIVER TEST_BUILD "/fixtures/cuda_standin.so"
 
@@ -498,6 +499,27 @@ static void releases_everything_after_any_failure(void)
     }
 }
 
+/* Notes beside the engine, as 'tare plan' does. */
+static void write_note(const char *architecture, const char *library, const char *precision,
+                       int32_t dla_core)
+{
+    struct trt_sidecar note = {.dla_core = dla_core,
+                               .level = -1,
+                               .dla_layers = dla_core < 0 ? 0 : 5,
+                               .gpu_layers = dla_core < 0 ? 0 : 2};
+    struct file_map map = {0};
+
+    (void)snprintf(note.architecture, sizeof(note.architecture), "%s", architecture);
+    (void)snprintf(note.library, sizeof(note.library), "%s", library);
+    (void)snprintf(note.precision, sizeof(note.precision), "%s", precision);
+    CHECK_OK(file_sha256(engine_path, note.engine_sha256, err));
+    memcpy(note.model_sha256, note.engine_sha256, sizeof(note.model_sha256));
+    CHECK_OK(file_map(engine_path, 1 << 20, &map, err));
+    note.engine_bytes = (int64_t)map.size;
+    file_unmap(&map);
+    CHECK_OK(trt_sidecar_write(engine_path, &note, err));
+}
+
 static void reads_what_is_noted_beside_an_engine(void)
 {
     const struct opening opening = {.flavour = TEN, .batch = 1, .precision = "fp16"};
@@ -506,26 +528,46 @@ static void reads_what_is_noted_beside_an_engine(void)
 
     (void)snprintf(path, sizeof(path), "%s.json", engine_path);
     write_engine(TEN->version, "");
-    play("sm=86", "");
-    write_text(path, "{\"architecture\": \"sm_86\", \"library\": \"TensorRT 10.16.1\","
-                     " \"precision\": \"fp16\"}");
+    play("sm=86", "dla=2");
+    write_note("sm_86", "TensorRT 10.16.1", "fp16", 1);
     session = opened(&opening);
     if (session) {
         CHECK_TEXT(backend_session_report(session)->executed_precision, "fp16");
         CHECK_TEXT(backend_session_report(session)->provider,
-                   "stand-in TensorRT on sm_86, precision as built");
+                   "stand-in TensorRT on sm_86, DLA core 1, 2 of 7 layers on GPU, a");
+        CHECK(strstr(calls(), "dla 1;deserialize") != NULL);
     }
     backend_session_close(session);
+    write_note("sm_86", "TensorRT 10.16.1", "fp16", -1);
+    session = opened(&opening);
+    if (session)
+        CHECK_TEXT(backend_session_report(session)->provider,
+                   "stand-in TensorRT on sm_86, as built");
+    backend_session_close(session);
+    (void)unlink(path);
+}
+
+static void refuses_what_is_noted_of_another(void)
+{
+    const struct opening opening = {.flavour = TEN, .batch = 1, .precision = "fp16"};
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s.json", engine_path);
+    write_engine(TEN->version, "");
+    write_note("sm_86", "TensorRT 10.16.1", "fp16", -1);
+    play("sm=86", "");
     refuses(&(struct opening){.flavour = TEN, .batch = 1}, TARE_UNSUPPORTED,
             "was built as fp16, not as fp32");
     play("sm=87", "");
     refuses(&opening, TARE_UNSUPPORTED, "was built for sm_86, cuda:0 is sm_87");
-    play("sm=86", "");
-    write_text(path, "{\"library\": \"TensorRT 8.6.1\"}");
+    write_note("sm_87", "TensorRT 8.6.1", "fp16", -1);
     refuses(&opening, TARE_UNSUPPORTED, "was built by TensorRT 8.6.1, here is TensorRT 10.16.1");
-    CHECK_TEXT(calls(), ""); /* before anything of TensorRT was asked */
+    write_note("sm_87", "TensorRT 10.16.1", "fp16", -1);
+    write_engine(TEN->version, "factor 4\n");
+    refuses(&opening, TARE_BADDATA, "was cut or changed");
     write_text(path, "{\"library\": ");
-    refuses(&opening, TARE_BADDATA, "cannot read '");
+    refuses(&opening, TARE_BADDATA, "is damaged");
+    CHECK_TEXT(calls(), ""); /* nothing was asked of TensorRT */
     (void)unlink(path);
 }
 
@@ -645,6 +687,7 @@ int main(int argc, char **argv)
         {"says_how_much_memory_is_missing", says_how_much_memory_is_missing},
         {"releases_everything_after_any_failure", releases_everything_after_any_failure},
         {"reads_what_is_noted_beside_an_engine", reads_what_is_noted_beside_an_engine},
+        {"refuses_what_is_noted_of_another", refuses_what_is_noted_of_another},
         {"reads_back_what_is_executed", reads_back_what_is_executed},
         {"counts_what_the_dla_does_not_run", counts_what_the_dla_does_not_run},
         {"refuses_tensors_that_it_cannot_bind", refuses_tensors_that_it_cannot_bind},
