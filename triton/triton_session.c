@@ -78,7 +78,7 @@ enum tare_status triton_session_open(struct triton_session *session, const struc
 
     *session = (struct triton_session){
         .borrows = (slots->capabilities & TARE_CAP_BORROWS) != 0,
-        .allocates = slots->allocate != NULL,
+        .allocates = slots->allocate && !(slots->capabilities & TARE_CAP_BORROWS),
     };
     with.choose_shape = family_input_shape;
     status = backend_session_open(backend, &with, &session->session, err);

@@ -27,7 +27,7 @@ struct triton_session {
     struct triton_side inputs, outputs;
     int32_t fixed;  /* rows of every run; 0: as many as there are */
     bool borrows;   /* TARE_CAP_BORROWS */
-    bool allocates; /* memory is the plugin's own */
+    bool allocates; /* it binds the plugin's own memory alone */
     bool is_bound;
 };
 
