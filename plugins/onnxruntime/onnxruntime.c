@@ -25,9 +25,9 @@ const struct tare_backend *tare_backend_entry(void)
         .abi_major = TARE_BACKEND_ABI_MAJOR,
         .abi_minor = TARE_BACKEND_ABI_MINOR,
         .struct_size = sizeof(struct tare_backend),
-        .capabilities = TARE_CAP_PROFILE | TARE_CAP_BORROWS,
+        .capabilities = TARE_CAP_PROFILE | TARE_CAP_BORROWS | TARE_CAP_TIMING,
         .name = "onnxruntime",
-        .summary = "ONNX Runtime through its C API, on the CPU",
+        .summary = "ONNX Runtime through its C API",
         .options = ort_options,
         .probe = ort_probe,
         .open = ort_open,
@@ -37,6 +37,7 @@ const struct tare_backend *tare_backend_entry(void)
         .run = ort_run,
         .bound_shape = ort_bound_shape,
         .profile = ort_profile,
+        .allocate = ort_allocate,
     };
 
     return &backend;

@@ -13,14 +13,16 @@ struct ort_api_base {
     const char *(*get_version_string)(void);
 };
 
-/* Index in the library's table, and where the function goes in ours. */
+/* Index in the library's table, where the function goes in ours, and the API that has it first. */
 struct slot {
     size_t index, offset;
+    uint32_t since;
 };
 
-#define SLOT(index, field)                                                                         \
+#define SLOT(index, field) SLOT_SINCE(index, field, ORT_API_OLDEST)
+#define SLOT_SINCE(index, field, since)                                                            \
     {                                                                                              \
-        index, offsetof(struct ort_api, field)                                                     \
+        index, offsetof(struct ort_api, field), since                                              \
     }
 
 static const struct slot slots[] = {
@@ -51,6 +53,7 @@ static const struct slot slots[] = {
     SLOT(61, get_rank),
     SLOT(62, get_dimensions),
     SLOT(65, get_tensor_shape),
+    SLOT(68, create_memory_info),
     SLOT(69, create_cpu_memory_info),
     SLOT(76, allocator_free),
     SLOT(78, get_default_allocator),
@@ -74,14 +77,25 @@ static const struct slot slots[] = {
     SLOT(140, get_bound_outputs),
     SLOT(141, clear_bound_inputs),
     SLOT(142, clear_bound_outputs),
+    SLOT(165, add_run_config_entry),
+    SLOT(170, tensorrt.append),
+    SLOT(171, tensorrt.create),
+    SLOT(172, tensorrt.update),
+    SLOT(174, tensorrt.release),
+    SLOT(204, cuda.append),
+    SLOT(205, cuda.create),
+    SLOT(206, cuda.update),
+    SLOT(208, cuda.release),
     SLOT(216, append_provider),
-};
-
-/* Since ORT_API_HAS_SHAPE */
-static const struct slot later_slots[] = {
-    SLOT(390, has_shape),
-    SLOT(407, get_assignment),
-    SLOT(408, get_subgraph_provider),
+    SLOT(261, tensorrt.set_pointer),
+    SLOT(263, cuda.set_pointer),
+    SLOT_SINCE(301, register_provider_library, ORT_API_HAS_PLUGINS),
+    SLOT_SINCE(303, get_ep_devices, ORT_API_HAS_PLUGINS),
+    SLOT_SINCE(304, append_provider_of_devices, ORT_API_HAS_PLUGINS),
+    SLOT_SINCE(312, get_ep_device_name, ORT_API_HAS_PLUGINS),
+    SLOT_SINCE(390, has_shape, ORT_API_HAS_SHAPE),
+    SLOT_SINCE(407, get_assignment, ORT_API_HAS_SHAPE),
+    SLOT_SINCE(408, get_subgraph_provider, ORT_API_HAS_SHAPE),
 };
 
 /* Where a build is looked for, by its number. */
@@ -97,6 +111,7 @@ static const struct place {
     {"TARE_ONNXRUNTIME_OPENVINO", ".deps/ort-openvino/onnxruntime/capi/libonnxruntime.so.*",
      "no ONNX Runtime with the OpenVINO provider on this machine: run 'tools/setup openvino', or "
      "set TARE_ONNXRUNTIME_OPENVINO to its libonnxruntime.so"},
+    {"TARE_ONNXRUNTIME_CUDA", ".deps/ort-cuda/onnxruntime/capi/libonnxruntime.so.*", ""},
 };
 
 static void copy_slot(const void *table, size_t index, void *field)
@@ -144,6 +159,8 @@ static enum tare_status load_library(const char *asked, enum ort_build build, st
     const char *named = asked[0] ? asked : variable_of(build);
 
     *handle = NULL;
+    if (build == ORT_BUILD_CUDA && !named && !find_wheel(build, api->library, sizeof(api->library)))
+        return load_library(asked, ORT_BUILD_ORDINARY, api, handle, err);
     if (named) {
         if (!file_exists(named))
             return tare_fail(err, TARE_ABSENT, "no ONNX Runtime at '%s' (%s)", named,
@@ -194,10 +211,8 @@ static enum tare_status load_table(const struct ort_api_base *base, struct ort_a
                          api->library, api->release, ORT_API_OLDEST);
     api->version = version + 1;
     for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
-        copy_slot(table, slots[i].index, (char *)api + slots[i].offset);
-    for (size_t i = 0; i < sizeof(later_slots) / sizeof(later_slots[0]); i++)
-        if (api->version >= ORT_API_HAS_SHAPE)
-            copy_slot(table, later_slots[i].index, (char *)api + later_slots[i].offset);
+        if (api->version >= slots[i].since)
+            copy_slot(table, slots[i].index, (char *)api + slots[i].offset);
     return TARE_OK;
 }
 
@@ -317,6 +332,23 @@ static enum tare_status status_of(int code)
     }
 }
 
+/* The library has no error code for memory, only these texts: its arena's, CUDA's and cuDNN's. */
+static bool says_no_memory(const char *text)
+{
+    static const char *const words[] = {"Failed to allocate memory",
+                                        "Available memory of",
+                                        "CUDA failure 2:",
+                                        "out of memory",
+                                        "CUDNN_STATUS_ALLOC_FAILED",
+                                        "CUBLAS_STATUS_ALLOC_FAILED",
+                                        "std::bad_alloc"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(text, words[i]))
+            return true;
+    return false;
+}
+
 enum tare_status ort_api_check(const struct ort_api *api, ort_result result, const char *what,
                                struct tare_err *err)
 {
@@ -328,6 +360,8 @@ enum tare_status ort_api_check(const struct ort_api *api, ort_result result, con
         return TARE_OK;
     status = status_of(api->get_error_code(result));
     copy_line(text, sizeof(text), api->get_error_message(result));
+    if (says_no_memory(text))
+        status = TARE_NOMEM;
     cut_location(text);
     reason = after_preface(text);
     api->release_status(result);

@@ -13,7 +13,10 @@
 
 #include "tare/backend.h"
 
-#define ORT_API_OLDEST    17
+#define ORT_API_OLDEST 17
+#define ORT_API_HAS_PLUGINS                                                                        \
+    22                       /* the first version that loads execution providers from libraries    \
+                              */
 #define ORT_API_HAS_SHAPE 24 /* the first version with has_shape and get_assignment */
 
 /* Opaque to us, as they are to every user of the library. */
@@ -29,11 +32,14 @@ struct ort_type_info;
 struct ort_shape_info;
 struct ort_binding;
 struct ort_subgraph;
+struct ort_provider_options;
+struct ort_ep_device;
 
 /* Which build of the library: a machine may have both, and a process loads one. */
 enum ort_build {
     ORT_BUILD_ORDINARY,
     ORT_BUILD_OPENVINO, /* with the OpenVINO execution provider */
+    ORT_BUILD_CUDA,     /* with the CUDA and TensorRT providers; else the ordinary one is tried */
 };
 
 #define ORT_RECORD_ASSIGNMENT "session.record_ep_graph_assignment_info"
@@ -41,6 +47,7 @@ enum ort_build {
 /* Numbers that are part of the ABI. */
 enum {
     ORT_LOG_FATAL = 4,
+    ORT_ALLOCATOR_DEVICE = 0,
     ORT_ALLOCATOR_ARENA = 1,
     ORT_MEMORY_DEFAULT = 0,
     ORT_ERROR_NO_FILE = 3,
@@ -52,6 +59,18 @@ enum {
 
 /* What most functions return: NULL is success; anything else is released with release_status. */
 typedef struct ort_status *ort_result;
+
+/* How options of the CUDA and of the TensorRT provider are made. update() makes them anew from
+ * those named, and a pointer is set after it. A library without the provider fails in create(). */
+struct ort_provider_calls {
+    ort_result (*create)(struct ort_provider_options **options);
+    ort_result (*update)(struct ort_provider_options *options, const char *const *names,
+                         const char *const *values, size_t count);
+    ort_result (*set_pointer)(struct ort_provider_options *options, const char *name, void *value);
+    ort_result (*append)(struct ort_session_options *to,
+                         const struct ort_provider_options *options);
+    void (*release)(struct ort_provider_options *options);
+};
 
 struct ort_api {
     uint32_t version;   /* of the API, as asked for and granted */
@@ -86,6 +105,8 @@ struct ort_api {
     ort_result (*get_output_name)(const struct ort_session *session, size_t index,
                                   struct ort_allocator *allocator, char **name);
     ort_result (*create_run_options)(struct ort_run_options **options);
+    ort_result (*add_run_config_entry)(struct ort_run_options *options, const char *key,
+                                       const char *value);
     ort_result (*create_tensor_with_data)(const struct ort_memory_info *memory, void *data,
                                           size_t data_bytes, const int64_t *shape, size_t rank,
                                           int element_type, struct ort_value **value);
@@ -96,6 +117,8 @@ struct ort_api {
     ort_result (*get_rank)(const struct ort_shape_info *info, size_t *rank);
     ort_result (*get_dimensions)(const struct ort_shape_info *info, int64_t *shape, size_t rank);
     ort_result (*get_tensor_shape)(const struct ort_value *value, struct ort_shape_info **info);
+    ort_result (*create_memory_info)(const char *name, int allocator_type, int device,
+                                     int memory_type, struct ort_memory_info **memory);
     ort_result (*create_cpu_memory_info)(int allocator_type, int memory_type,
                                          struct ort_memory_info **memory);
     ort_result (*allocator_free)(struct ort_allocator *allocator, void *memory);
@@ -121,6 +144,18 @@ struct ort_api {
     ort_result (*append_provider)(struct ort_session_options *options, const char *provider,
                                   const char *const *names, const char *const *values,
                                   size_t count);
+    struct ort_provider_calls cuda, tensorrt;
+    /* These four are NULL before ORT_API_HAS_PLUGINS. Devices are the environment's. */
+    ort_result (*register_provider_library)(struct ort_env *env, const char *name,
+                                            const char *path);
+    ort_result (*get_ep_devices)(const struct ort_env *env,
+                                 const struct ort_ep_device *const **devices, size_t *count);
+    ort_result (*append_provider_of_devices)(struct ort_session_options *options,
+                                             struct ort_env *env,
+                                             const struct ort_ep_device *const *devices,
+                                             size_t device_count, const char *const *names,
+                                             const char *const *values, size_t count);
+    const char *(*get_ep_device_name)(const struct ort_ep_device *device); /* of its provider */
     bool (*has_shape)(const struct ort_shape_info *info); /* NULL before ORT_API_HAS_SHAPE */
     /* NULL before ORT_API_HAS_SHAPE. The subgraphs are the session's; it fails without the
      * session's configuration entry ORT_RECORD_ASSIGNMENT. */
@@ -143,11 +178,12 @@ struct ort_api {
 
 /*
  * Finds and loads a build of the library: library if it is not "", else the variable
- * ($TARE_ONNXRUNTIME, $TARE_ONNXRUNTIME_OPENVINO), else the wheel in this installation's .deps
- * (venv, ort-openvino), else, for ORT_BUILD_ORDINARY, the system's libonnxruntime.so or the other
- * build, which does all that this one does. What is named and missing is an error, not a reason to
- * look further. Asks for the highest API version that the library offers. TARE_ABSENT if there is
- * none, TARE_BROKEN if it cannot be loaded, is no ONNX Runtime or is older than ORT_API_OLDEST.
+ * ($TARE_ONNXRUNTIME, $TARE_ONNXRUNTIME_OPENVINO, $TARE_ONNXRUNTIME_CUDA), else the wheel in this
+ * installation's .deps (venv, ort-openvino, ort-cuda), else, for ORT_BUILD_ORDINARY, the system's
+ * libonnxruntime.so or the build with OpenVINO, which does all that this one does; for
+ * ORT_BUILD_CUDA, what ORT_BUILD_ORDINARY is. What is named and missing is an error, not a reason
+ * to look further. Asks for the highest API version that the library offers. TARE_ABSENT if there
+ * is none, TARE_BROKEN if it cannot be loaded, is no ONNX Runtime or is older than ORT_API_OLDEST.
  */
 enum tare_status ort_api_load(const char *library, enum ort_build build, struct ort_api *api,
                               struct tare_err *err);

@@ -2,34 +2,65 @@
 
 #include "ort_session.h"
 
-#define OPENVINO_NAME "OpenVINOExecutionProvider"
+static const struct {
+    const char *name;
+    const char *provider; /* as the library calls it */
+    bool on_device;
+} providers[ORT_PROVIDERS] = {
+    [ORT_CPU] = {"cpu", "CPUExecutionProvider", false},
+    [ORT_OPENVINO] = {"openvino", "OpenVINOExecutionProvider", false},
+    [ORT_CUDA] = {"cuda", "CUDAExecutionProvider", true},
+    [ORT_TENSORRT] = {"tensorrt", "TensorrtExecutionProvider", true},
+    [ORT_NVTENSORRTRTX] = {"nvtensorrtrtx", "NvTensorRTRTXExecutionProvider", true},
+};
 
-static bool wants_openvino(const struct tare_open_options *options)
+enum ort_provider ort_provider_of(const struct tare_open_options *options)
 {
-    return strcmp(tare_option_text(options, ort_options, "provider"), "openvino") == 0;
+    const char *name = tare_option_text(options, ort_options, "provider");
+    enum ort_provider provider = ORT_CPU;
+
+    while (provider < ORT_PROVIDERS && strcmp(providers[provider].name, name) != 0)
+        provider++;
+    return provider;
+}
+
+bool ort_is_on_device(const struct tare_open_options *options)
+{
+    return providers[ort_provider_of(options)].on_device;
 }
 
 enum ort_build ort_provider_build(const struct tare_open_options *options)
 {
-    return wants_openvino(options) ? ORT_BUILD_OPENVINO : ORT_BUILD_ORDINARY;
+    switch (ort_provider_of(options)) {
+    case ORT_OPENVINO:
+        return ORT_BUILD_OPENVINO;
+    case ORT_CUDA:
+    case ORT_TENSORRT:
+        return ORT_BUILD_CUDA;
+    default:
+        return ORT_BUILD_ORDINARY;
+    }
 }
 
 enum tare_status ort_check_provider(const struct tare_open_options *options, struct tare_err *err)
 {
-    const char *provider = tare_option_text(options, ort_options, "provider");
+    enum ort_provider provider = ort_provider_of(options);
     const char *precision = options->precision;
 
-    if (strcmp(provider, "cuda") == 0)
-        return ort_check_cuda(options, err);
-    if (!wants_openvino(options) && strcmp(provider, "cpu") != 0)
+    if (provider == ORT_PROVIDERS)
         return tare_fail(err, TARE_UNSUPPORTED,
                          "execution provider '%s' is not supported by this plugin, need cpu, "
-                         "openvino or cuda",
-                         provider);
-    if (strcmp(options->device, "cpu") != 0)
-        return tare_fail(err, TARE_UNSUPPORTED, "provider %s cannot use device '%s', need cpu",
-                         provider, options->device);
-    if (wants_openvino(options) && strcmp(precision, "fp32") != 0 && strcmp(precision, "int8") != 0)
+                         "openvino, cuda, tensorrt or nvtensorrtrtx",
+                         tare_option_text(options, ort_options, "provider"));
+    if (providers[provider].on_device && strncmp(options->device, "cuda:", 5) != 0)
+        return tare_fail(err, TARE_UNSUPPORTED, "provider %s cannot use device '%s', need cuda:0",
+                         providers[provider].name, options->device);
+    if (!providers[provider].on_device && strcmp(options->device, "cpu") != 0)
+        return tare_fail(err, TARE_UNSUPPORTED, "provider %s cannot use device '%s', need cpu%s",
+                         providers[provider].name, options->device,
+                         provider == ORT_CPU ? ", or option provider=cuda" : "");
+    if (provider == ORT_OPENVINO && strcmp(precision, "fp32") != 0 &&
+        strcmp(precision, "int8") != 0)
         return tare_fail(err, TARE_UNSUPPORTED,
                          "provider openvino executes fp32 on a processor, not %s: the runtime "
                          "openvino may",
@@ -37,9 +68,9 @@ enum tare_status ort_check_provider(const struct tare_open_options *options, str
     return TARE_OK;
 }
 
-enum tare_status ort_add_provider(const struct ort_api *api,
-                                  const struct tare_open_options *options,
-                                  struct ort_session_options *to, struct tare_err *err)
+static enum tare_status add_openvino(const struct ort_api *api,
+                                     const struct tare_open_options *options,
+                                     struct ort_session_options *to, struct tare_err *err)
 {
     const char *names[] = {"device_type", "precision", "num_streams", "num_of_threads"};
     const char *values[] = {"CPU", "FP32", "1", NULL};
@@ -47,8 +78,6 @@ enum tare_status ort_add_provider(const struct ort_api *api,
     char threads[16];
     enum tare_status status;
 
-    if (!wants_openvino(options))
-        return TARE_OK;
     if (!api->get_assignment)
         return tare_fail(err, TARE_BROKEN,
                          "'%s' is ONNX Runtime %s, which cannot say what its providers execute: "
@@ -61,8 +90,34 @@ enum tare_status ort_add_provider(const struct ort_api *api,
         "no OpenVINO provider", &reason);
     if (status != TARE_OK)
         return tare_fail(err, TARE_ABSENT, "'%.200s' has %.250s", api->library, reason.text);
-    return ort_api_check(api, api->add_session_config_entry(to, ORT_RECORD_ASSIGNMENT, "1"),
-                         "cannot set the session's options", err);
+    return TARE_OK;
+}
+
+enum tare_status ort_add_provider(struct tare_session *session,
+                                  const struct tare_open_options *options,
+                                  struct ort_session_options *to, struct tare_err *err)
+{
+    const struct ort_api *api = &session->api;
+    enum tare_status status = TARE_OK;
+
+    switch (ort_provider_of(options)) {
+    case ORT_OPENVINO:
+        status = add_openvino(api, options, to, err);
+        break;
+    case ORT_CUDA:
+    case ORT_TENSORRT:
+        status = ort_add_cuda(session, options, to, err);
+        break;
+    case ORT_NVTENSORRTRTX:
+        status = ort_add_plugin(session, options, to, err);
+        break;
+    default:
+        return TARE_OK;
+    }
+    if (status == TARE_OK && api->get_assignment)
+        status = ort_api_check(api, api->add_session_config_entry(to, ORT_RECORD_ASSIGNMENT, "1"),
+                               "cannot set the session's options", err);
+    return status;
 }
 
 /* Appends name to the list in text, if it is not there. */
@@ -74,23 +129,16 @@ static void add_name(char *text, size_t text_bytes, const char *name)
         (void)snprintf(text + used, text_bytes - used, "%s%s", used ? "+" : "", name);
 }
 
-enum tare_status ort_read_provider(const struct tare_session *session,
-                                   const struct tare_open_options *options, char *text,
-                                   size_t text_bytes, struct tare_err *err)
+static enum tare_status read_assignment(const struct tare_session *session, char *text,
+                                        size_t text_bytes, struct tare_err *err)
 {
     const struct ort_api *api = &session->api;
     const struct ort_subgraph *const *subgraphs = NULL;
     const char *what = "cannot read back which provider executes the model";
-    enum tare_status status;
     size_t count = 0;
-
-    text[0] = '\0';
-    if (!wants_openvino(options)) {
-        add_name(text, text_bytes, "CPUExecutionProvider");
-        return TARE_OK;
-    }
-    status =
+    enum tare_status status =
         ort_api_check(api, api->get_assignment(session->session, &subgraphs, &count), what, err);
+
     for (size_t i = 0; i < count && status == TARE_OK; i++) {
         const char *name = NULL;
 
@@ -98,10 +146,30 @@ enum tare_status ort_read_provider(const struct tare_session *session,
         if (status == TARE_OK)
             add_name(text, text_bytes, name);
     }
-    if (status == TARE_OK && !strstr(text, OPENVINO_NAME))
+    return status;
+}
+
+enum tare_status ort_read_provider(const struct tare_session *session,
+                                   const struct tare_open_options *options, char *text,
+                                   size_t text_bytes, struct tare_err *err)
+{
+    enum ort_provider provider = ort_provider_of(options);
+    enum tare_status status = TARE_OK;
+    size_t used;
+
+    text[0] = '\0';
+    if (provider == ORT_CPU || !session->api.get_assignment)
+        add_name(text, text_bytes, providers[provider].provider);
+    else
+        status = read_assignment(session, text, text_bytes, err);
+    if (status == TARE_OK && !strstr(text, providers[provider].provider))
         return tare_fail(err, TARE_UNSUPPORTED,
-                         "the OpenVINO provider executes nothing of this model, all of it is left "
-                         "to '%s'",
-                         text);
+                         "provider %s executes nothing of this model, all of it is left to '%s'",
+                         providers[provider].name, text);
+    used = strlen(text);
+    if (session->device && cuda_facts_of(session->device->cuda)->stand_in)
+        used += (size_t)snprintf(text + used, text_bytes - used, ", stand-in");
+    if (session->copies > 0 && used < text_bytes)
+        (void)snprintf(text + used, text_bytes - used, ", %ld copies", session->copies);
     return status;
 }

@@ -10,7 +10,8 @@ static bool is_dynamic(const struct tare_tensor_info *info)
     return false;
 }
 
-static enum tare_status check_tensor(const struct tare_tensor_info *info,
+static enum tare_status check_tensor(const struct tare_session *session,
+                                     const struct tare_tensor_info *info,
                                      const struct tare_tensor *tensor, struct tare_err *err)
 {
     int64_t count = tare_shape_count(tensor->rank, tensor->shape);
@@ -19,7 +20,7 @@ static enum tare_status check_tensor(const struct tare_tensor_info *info,
     if (tensor->dtype != info->dtype)
         return tare_fail(err, TARE_INVALID, "'%s' is bound as %s, need %s", info->name,
                          tare_dtype_name(tensor->dtype), tare_dtype_name(info->dtype));
-    if (tensor->memory == TARE_MEM_DEVICE)
+    if (tensor->memory == TARE_MEM_DEVICE && !session->device)
         return tare_fail(err, TARE_UNSUPPORTED, "'%s' is bound to device memory, need host memory",
                          info->name);
     if (tensor->rank != info->rank && !any_rank)
@@ -36,16 +37,25 @@ static enum tare_status check_tensor(const struct tare_tensor_info *info,
     return TARE_OK;
 }
 
-/* Wraps a tensor's memory, without a copy. */
-static ort_result wrap(const struct tare_session *session, const struct tare_tensor *tensor,
-                       struct ort_value **value)
+/* Wraps a tensor's memory, or its place on the device, without a copy. */
+static enum tare_status wrap(struct tare_session *session, bool input, size_t index,
+                             const struct tare_tensor *tensor, struct ort_value **value,
+                             struct tare_err *err)
 {
     size_t bytes =
         (size_t)tare_shape_count(tensor->rank, tensor->shape) * tare_dtype_bytes(tensor->dtype);
+    void *data = tensor->data;
+    enum tare_status status = TARE_OK;
 
-    return session->api.create_tensor_with_data(session->memory, tensor->data, bytes, tensor->shape,
-                                                (size_t)tensor->rank,
-                                                ort_element_type(tensor->dtype), value);
+    if (session->device)
+        status = ort_device_place(session->device, input, index, tensor, &data, err);
+    if (status != TARE_OK)
+        return status;
+    return ort_api_check(&session->api,
+                         session->api.create_tensor_with_data(
+                             session->memory, data, bytes, tensor->shape, (size_t)tensor->rank,
+                             ort_element_type(tensor->dtype), value),
+                         "cannot bind a tensor", err);
 }
 
 static enum tare_status bind_input(struct tare_session *session, size_t index,
@@ -54,16 +64,15 @@ static enum tare_status bind_input(struct tare_session *session, size_t index,
     const struct ort_api *api = &session->api;
     const struct tare_tensor_info *info = &session->inputs.infos[index];
     struct ort_value *value = NULL;
-    ort_result result;
-    enum tare_status status = check_tensor(info, tensor, err);
+    enum tare_status status = check_tensor(session, info, tensor, err);
 
-    if (status != TARE_OK)
-        return status;
-    result = wrap(session, tensor, &value);
-    if (!result)
-        result = api->bind_input(session->binding, info->name, value);
+    if (status == TARE_OK)
+        status = wrap(session, true, index, tensor, &value, err);
+    if (status == TARE_OK)
+        status = ort_api_check(api, api->bind_input(session->binding, info->name, value),
+                               "cannot bind an input", err);
     api->release_value(value); /* the binding keeps its own reference */
-    return ort_api_check(api, result, "cannot bind an input", err);
+    return status;
 }
 
 static enum tare_status bind_output(struct tare_session *session, size_t index,
@@ -73,21 +82,23 @@ static enum tare_status bind_output(struct tare_session *session, size_t index,
     const struct tare_tensor_info *info = &session->outputs.infos[index];
     const struct ort_output *output = &session->bound[index];
     struct ort_value *value = NULL;
-    ort_result result;
+    enum tare_status status;
 
     if (output->loose) {
-        result = api->bind_output_to_device(session->binding, info->name, session->memory);
-    } else {
-        enum tare_status status = check_tensor(info, &output->tensor, err);
-
-        if (status != TARE_OK)
-            return status;
-        result = wrap(session, &output->tensor, &value);
-        if (!result)
-            result = api->bind_output(session->binding, info->name, value);
-        api->release_value(value);
+        if (session->device)
+            ort_device_unplace(session->device, index);
+        return ort_api_check(
+            api, api->bind_output_to_device(session->binding, info->name, session->memory),
+            "cannot bind an output", err);
     }
-    return ort_api_check(api, result, "cannot bind an output", err);
+    status = check_tensor(session, info, &output->tensor, err);
+    if (status == TARE_OK)
+        status = wrap(session, false, index, &output->tensor, &value, err);
+    if (status == TARE_OK)
+        status = ort_api_check(api, api->bind_output(session->binding, info->name, value),
+                               "cannot bind an output", err);
+    api->release_value(value);
+    return status;
 }
 
 /* Binds all outputs anew, each in place or loose as it is marked. */
@@ -106,7 +117,7 @@ static enum tare_status bind_outputs(struct tare_session *session, struct tare_e
         session->may_loosen =
             session->may_loosen || (!output->loose && is_dynamic(&session->outputs.infos[i]));
     }
-    return status;
+    return status == TARE_OK ? ort_graph_choose(session, err) : status;
 }
 
 static void drop_binding(struct tare_session *session)
@@ -126,6 +137,8 @@ enum tare_status ort_bind(struct tare_session *session, const struct tare_tensor
         return tare_fail(err, TARE_INVALID, "bound %zu inputs and %zu outputs, need %zu and %zu",
                          input_count, output_count, session->inputs.count, session->outputs.count);
     drop_binding(session);
+    if (session->device && (status = cuda_make_current(session->device->cuda, err)) != TARE_OK)
+        return status;
     status = ort_api_check(api, api->create_binding(session->session, &session->binding),
                            "cannot make a binding", err);
     for (size_t i = 0; i < input_count && status == TARE_OK; i++)
@@ -172,6 +185,8 @@ static enum tare_status collect_value(struct tare_session *session, struct ort_v
     if (bytes > output->tensor.capacity_bytes)
         return tare_fail(err, TARE_LIMIT, "output '%s' came out as %zu bytes, bound are %zu",
                          output->tensor.name, bytes, output->tensor.capacity_bytes);
+    if (session->device)
+        return ort_device_fetch(session->device, output->tensor.data, data, bytes, err);
     memcpy(output->tensor.data, data, bytes);
     return TARE_OK;
 }
@@ -195,18 +210,46 @@ static enum tare_status collect_loose(struct tare_session *session, struct tare_
     return status;
 }
 
+/* Executes the binding, with the copies to and from the device if there is one. *failed is what the
+ * library had against it, which the caller releases. */
+static enum tare_status execute(struct tare_session *session, ort_result *failed,
+                                struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    *failed = NULL;
+    if (session->device) {
+        status = cuda_make_current(session->device->cuda, err);
+        if (status == TARE_OK)
+            status = ort_device_start(session->device, err);
+    }
+    if (status != TARE_OK)
+        return status;
+    *failed =
+        session->api.run_with_binding(session->session, session->run_options, session->binding);
+    return *failed || !session->device ? TARE_OK : ort_device_finish(session->device, err);
+}
+
 /* A run with outputs that the runtime places. Without binding them anew it would keep the last
  * run's memory, and refuse another shape. */
 static enum tare_status run_loose(struct tare_session *session, struct tare_err *err)
 {
-    const struct ort_api *api = &session->api;
+    ort_result failed = NULL;
     enum tare_status status = bind_outputs(session, err);
 
     if (status == TARE_OK)
-        status = ort_api_check(
-            api, api->run_with_binding(session->session, session->run_options, session->binding),
-            "cannot run", err);
+        status = execute(session, &failed, err);
+    if (status == TARE_OK)
+        status = ort_api_check(&session->api, failed, "cannot run", err);
     return status == TARE_OK ? collect_loose(session, err) : status;
+}
+
+/* A device can fail a run in ways of its own, which the library words otherwise than a wrong shape.
+ */
+static bool may_be_shape(const struct tare_session *session, ort_result failed)
+{
+    return session->may_loosen && !session->graph &&
+           (!session->device || strstr(session->api.get_error_message(failed), "shape"));
 }
 
 /*
@@ -216,7 +259,7 @@ static enum tare_status run_loose(struct tare_session *session, struct tare_err 
 static enum tare_status run_again(struct tare_session *session, ort_result failed,
                                   struct tare_err *err)
 {
-    if (!session->may_loosen)
+    if (!may_be_shape(session, failed))
         return ort_api_check(&session->api, failed, "cannot run", err);
     session->api.release_status(failed);
     for (size_t i = 0; i < session->outputs.count; i++)
@@ -228,17 +271,24 @@ static enum tare_status run_again(struct tare_session *session, ort_result faile
 enum tare_status ort_run(struct tare_session *session, const struct tare_request *request,
                          struct tare_timing *timing, struct tare_err *err)
 {
-    ort_result result;
+    ort_result failed = NULL;
+    enum tare_status status;
 
     (void)request;
-    (void)timing; /* the library times nothing by itself */
+    if (timing) /* the library times nothing by itself */
+        *timing = (struct tare_timing){-1, -1, -1, -1};
     if (!session->binding)
         return tare_fail(err, TARE_INVALID, "nothing is bound");
-    if (session->any_loose)
-        return run_loose(session, err);
-    result =
-        session->api.run_with_binding(session->session, session->run_options, session->binding);
-    return result ? run_again(session, result, err) : TARE_OK;
+    if (session->any_loose) {
+        status = run_loose(session, err);
+    } else {
+        status = execute(session, &failed, err);
+        if (status == TARE_OK && failed)
+            status = run_again(session, failed, err);
+    }
+    if (status == TARE_OK && timing && session->device)
+        status = ort_device_timing(session->device, timing, err);
+    return status;
 }
 
 enum tare_status ort_bound_shape(struct tare_session *session, size_t index, int32_t *rank,

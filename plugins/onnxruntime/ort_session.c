@@ -10,25 +10,6 @@
 
 #define TENSORS_MAX 256
 
-const struct tare_option_info ort_options[] = {
-    {"library", "path of libonnxruntime.so (default: found)", TARE_OPTION_TEXT, "", 0, 0, NULL},
-    {"provider", "execution provider: cpu, openvino, cuda", TARE_OPTION_TEXT, "cpu", 0, 0, NULL},
-    {"spinning", "whether idle threads spin between runs", TARE_OPTION_CHOICE, "default", 0, 0,
-     "default|off"},
-    {"optimization", "graph optimisation level", TARE_OPTION_CHOICE, "all", 0, 0,
-     "none|basic|extended|all"},
-    {"execution", "order of independent nodes", TARE_OPTION_CHOICE, "sequential", 0, 0,
-     "sequential|parallel"},
-    {"inter_op_threads", "threads for independent nodes (execution=parallel)", TARE_OPTION_INT, "1",
-     1, 1024, NULL},
-    {"memory_pattern", "plan memory from the first run", TARE_OPTION_BOOL, "1", 0, 1, NULL},
-    {"arena", "keep freed memory for the next run", TARE_OPTION_BOOL, "1", 0, 1, NULL},
-    {"casts", "run half precision even if the processor computes it in fp32, behind casts",
-     TARE_OPTION_BOOL, "0", 0, 1, NULL},
-    {"profile", "time every node, for tare bench --profile", TARE_OPTION_BOOL, "0", 0, 1, NULL},
-    {0},
-};
-
 /* Pairs of dtype and TensorProto.DataType of onnx.proto, which the library's numbers repeat. */
 static const struct {
     enum tare_dtype dtype;
@@ -55,50 +36,6 @@ enum tare_dtype ort_dtype(int element_type)
         if (element_types[i].element_type == element_type)
             return element_types[i].dtype;
     return TARE_DTYPE_NONE;
-}
-
-/* A name that the user chose, as the number the library wants; the options are checked before. */
-static int choice_number(const struct tare_open_options *options, const char *name)
-{
-    static const struct {
-        const char *choice;
-        int number;
-    } numbers[] = {{"none", 0}, {"basic", 1},      {"extended", 2},
-                   {"all", 99}, {"sequential", 0}, {"parallel", 1}};
-    const char *value = tare_option_text(options, ort_options, name);
-
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (strcmp(numbers[i].choice, value) == 0)
-            return numbers[i].number;
-    return 0;
-}
-
-static enum tare_status configure(const struct ort_api *api,
-                                  const struct tare_open_options *options,
-                                  struct ort_session_options *to, struct tare_err *err)
-{
-    const char *what = "cannot set the session's options";
-    bool spinning = strcmp(tare_option_text(options, ort_options, "spinning"), "off") != 0;
-    int64_t inter = tare_option_int(options, ort_options, "inter_op_threads");
-    ort_result result = NULL;
-
-    if (options->threads > 0)
-        result = api->set_intra_op_num_threads(to, options->threads);
-    if (!result)
-        result = api->set_inter_op_num_threads(to, (int)inter);
-    if (!result)
-        result = api->set_graph_optimization_level(to, choice_number(options, "optimization"));
-    if (!result)
-        result = api->set_execution_mode(to, choice_number(options, "execution"));
-    if (!result && !spinning)
-        result = api->add_session_config_entry(to, "session.intra_op.allow_spinning", "0");
-    if (!result && !spinning)
-        result = api->add_session_config_entry(to, "session.inter_op.allow_spinning", "0");
-    if (!result && !tare_option_int(options, ort_options, "memory_pattern"))
-        result = api->disable_mem_pattern(to);
-    if (!result && !tare_option_int(options, ort_options, "arena"))
-        result = api->disable_cpu_mem_arena(to);
-    return ort_api_check(api, result, what, err);
 }
 
 static enum tare_status read_shape(const struct ort_api *api, const struct ort_shape_info *shape,
@@ -212,7 +149,7 @@ enum tare_status ort_load_model(struct tare_session *session, const char *path,
     (void)snprintf(what, sizeof(what), "cannot load '%.250s'", path);
     status = ort_api_check(
         api, api->create_session(session->env, path, settings, &session->session), what, &reason);
-    if (status == TARE_FAILED) /* the library's word for most faults of a model */
+    if (status == TARE_FAILED && !session->device) /* the word for most faults of a model */
         status = TARE_BADDATA;
     return status == TARE_OK ? TARE_OK : tare_fail(err, status, "%s", reason.text);
 }
@@ -230,15 +167,13 @@ static enum tare_status open_model(struct tare_session *session,
         status = ort_api_check(api, api->create_session_options(&settings),
                                "cannot make session options", err);
     if (status == TARE_OK)
-        status = configure(api, options, settings, err);
+        status = ort_configure(api, options, settings, err);
     if (status == TARE_OK)
-        status = ort_add_provider(api, options, settings, err);
+        status = ort_add_provider(session, options, settings, err);
     if (status == TARE_OK)
         status = ort_start_profile(session, options, settings, err);
     if (status == TARE_OK)
-        status = ort_must_read_back(options)
-                     ? ort_load_half(session, settings, options, err)
-                     : ort_load_model(session, options->model_path, settings, err);
+        status = ort_load(session, settings, options, err);
     if (settings)
         api->release_session_options(settings);
     return status;
@@ -256,12 +191,19 @@ static enum tare_status prepare(struct tare_session *session, struct tare_err *e
     if (status == TARE_OK)
         status = ort_api_check(
             api,
-            api->create_cpu_memory_info(ORT_ALLOCATOR_ARENA, ORT_MEMORY_DEFAULT, &session->memory),
+            session->device
+                ? api->create_memory_info("Cuda", ORT_ALLOCATOR_DEVICE, session->device->index,
+                                          ORT_MEMORY_DEFAULT, &session->memory)
+                : api->create_cpu_memory_info(ORT_ALLOCATOR_ARENA, ORT_MEMORY_DEFAULT,
+                                              &session->memory),
             what, err);
     if (status == TARE_OK)
         status = read_side(session, true, &session->inputs, err);
     if (status == TARE_OK)
         status = read_side(session, false, &session->outputs, err);
+    if (status == TARE_OK && session->device)
+        status =
+            ort_device_count(session->device, session->inputs.count, session->outputs.count, err);
     if (status != TARE_OK)
         return status;
     session->bound = calloc(session->outputs.count + 1, sizeof(*session->bound));
@@ -295,6 +237,8 @@ enum tare_status ort_open(const struct tare_open_options *options, struct tare_s
 
     *session = NULL;
     status = ort_check_provider(options, err);
+    if (status == TARE_OK)
+        status = ort_check_options(options, err);
     if (status != TARE_OK)
         return status;
     if (!file_exists(options->model_path))
@@ -302,8 +246,12 @@ enum tare_status ort_open(const struct tare_open_options *options, struct tare_s
     opened = calloc(1, sizeof(*opened));
     if (!opened)
         return tare_fail(err, TARE_NOMEM, "out of memory for a session");
-    status = ort_api_load(tare_option_text(options, ort_options, "library"),
-                          ort_provider_build(options), &opened->api, err);
+    opened->copies = -1;
+    if (ort_is_on_device(options))
+        status = ort_device_open(options->device, &opened->device, err);
+    if (status == TARE_OK)
+        status = ort_api_load(tare_option_text(options, ort_options, "library"),
+                              ort_provider_build(options), &opened->api, err);
     if (status == TARE_OK)
         status = open_model(opened, options, err);
     if (status == TARE_OK)
@@ -333,6 +281,8 @@ void ort_close(struct tare_session *session)
         api->release_session(session->session);
         api->release_env(session->env);
     }
+    ort_free_blocks(session);
+    ort_device_close(session->device);
     free(session->inputs.infos);
     free(session->outputs.infos);
     free(session->bound);
