@@ -26,10 +26,10 @@ def once(program, model, first):
         print(result.stderr.strip(), file=sys.stderr)
         sys.exit(77)
     result.check_returncode()
-    return json.loads(result.stdout)
+    return json.loads(result.stdout)["host"]
 
 
-program = c_program.build("bare_loop", "plugins/onnxruntime/ort_api.c")
+program = c_program.build("bare_loop", "bench/turns.c", "plugins/onnxruntime/ort_api.c")
 with tempfile.TemporaryDirectory() as folder:
     model = str(Path(folder) / "yolov8n.onnx")
     subprocess.run([str(c_program.ROOT / "bin" / "tare"), "export",
