@@ -14,6 +14,7 @@
 #include "measure/forms.h"
 #include "measure/gpu.h"
 #include "measure/host.h"
+#include "measure/host_gpu.h"
 #include "measure/layer.h"
 
 #define ANNOTATIONS_MAX ((size_t)512 << 20)
@@ -195,6 +196,8 @@ enum tare_status record_run(struct store *store, const struct study *study,
     sink.run_id = *run_id;
     if (status == TARE_OK)
         status = host_facts("", put_fact, &sink, err);
+    if (status == TARE_OK)
+        status = host_gpu_facts(study, put_fact, &sink, err);
     if (status == TARE_OK)
         status = store_put_fact(store, *run_id, "study.name", study->name, err);
     if (status == TARE_OK)

@@ -4,9 +4,12 @@ The null runtime plays the device: it spins for what it calls copies, and runs o
 """
 import csv
 import json
+import os
 import sqlite3
 
 import pytest
+
+from conftest import ROOT
 
 COPY_NS, DELAY_NS = 200000, 600000
 
@@ -86,3 +89,29 @@ def test_out_of_device_memory_is_a_row(tare, tmp_path):
         visits = dict(db.execute("SELECT cell.name, count(*) FROM visit JOIN cell ON"
                                  " cell.id = visit.cell GROUP BY 1"))
     assert visits["before"] == visits["after"] == 6 and visits["runs out"] < 6
+
+
+def facts(tare, folder, **env):
+    file, path = folder / "study.json", folder / "facts.db"
+    path.unlink(missing_ok=True)
+    file.write_text(json.dumps({
+        "model": "", "sweeps": 1, "restarts": 1, "runs": 1, "warmup_runs": 1, "warmup_ms": 0,
+        "cells": [{"runtime": "null", "device": device} for device in ("cpu", "cuda:1", "cuda:0")]
+    }))
+    done = tare("bench", file, "-o", path, "-q", "--no-peaks", env={**os.environ, **env})
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(path) as db:
+        return dict(db.execute("SELECT key, value FROM fact WHERE key GLOB 'gpu.*' OR key GLOB"
+                               " 'cuda:*'")), done.stdout
+
+
+def test_the_devices_are_facts_of_the_host(tare, tmp_path):
+    found, text = facts(tare, tmp_path, STANDIN_CUDA="sm=86,devices=2",
+                        TARE_CUDA_DRIVER=str(ROOT / "build/fixtures/cuda_standin.so"))
+    assert found["gpu.architecture"] == "sm_86" and found["gpu.cuda"] == "13.0"
+    assert "stand-in, no device" in found["gpu.model"] and "stand-in" in text[:400]
+    assert {key.split(".")[0] for key in found} == {"gpu", "cuda:0"}
+
+
+def test_no_driver_is_no_fact(tare, tmp_path):
+    assert facts(tare, tmp_path, TARE_CUDA_DRIVER="/nowhere/libcuda.so")[0] == {}
