@@ -18,7 +18,7 @@
 #define DEFAULT_MODEL  "data/yolov8n.pt"
 
 struct args {
-    const char *output, *model, *runtime;
+    const char *output, *model, *runtime, *options, *device, *precision;
     double min_score, iou;
     int64_t threads;
     bool json;
@@ -44,6 +44,23 @@ static const struct option_info table[] = {
      .help = "what executes the model; 'tare doctor' lists them",
      .fallback = "onnxruntime",
      .offset = offsetof(struct args, runtime)},
+    {.name = "options",
+     .kind = OPTION_TEXT,
+     .value = "LIST",
+     .help = "the runtime's own options: name=value,name=value",
+     .offset = offsetof(struct args, options)},
+    {.name = "device",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "where the model runs",
+     .fallback = "cpu",
+     .offset = offsetof(struct args, device)},
+    {.name = "precision",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "what the model is asked to run in",
+     .fallback = "fp32",
+     .offset = offsetof(struct args, precision)},
     {.name = "min-score",
      .kind = OPTION_NUMBER,
      .value = "X",
@@ -291,6 +308,9 @@ int cmd_predict(int argc, char **argv)
         return command_usage("predict", "--json and the picture cannot both go to standard output");
     options.model = model;
     options.runtime = args.runtime;
+    options.options = args.options;
+    options.device = args.device;
+    options.precision = args.precision;
     options.threads = (int32_t)args.threads;
     options.family.min_score = (float)args.min_score;
     options.family.iou = (float)args.iou;

@@ -5,10 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/backend_options.h"
 #include "backend/registry.h"
 #include "base/file.h"
 #include "cmd/version.h"
 #include "export/export_file.h"
+#include "measure/study.h"
 #include "onnx/onnx_read.h"
 
 /* Another runtime's own format has no names that we can read: COCO's stand in. */
@@ -31,15 +33,21 @@ static enum tare_status read_names(const char *path, struct class_names **names,
 static enum tare_status open_session(const struct predict_options *options, const char *path,
                                      struct predict_model *model, struct tare_err *err)
 {
-    const struct backend_session_options settings = {
+    struct backend_options own;
+    struct backend_session_options settings = {
         .model_path = path,
+        .device = options->device,
+        .precision = options->precision,
         .threads = options->threads,
+        .options = own.values,
         .choose_shape = family_input_shape,
     };
     char note[200];
-    enum tare_status status =
-        backend_acquire(options->runtime, &model->backend, note, sizeof(note), err);
+    enum tare_status status = backend_options_parse(options->options, &own, err);
 
+    settings.option_count = own.count;
+    if (status == TARE_OK)
+        status = backend_acquire(options->runtime, &model->backend, note, sizeof(note), err);
     if (status == TARE_OK)
         status = backend_session_open(model->backend, &settings, &model->session, err);
     if (status == TARE_OK)
@@ -55,7 +63,7 @@ enum tare_status predict_model_open(const struct predict_options *options,
     const char *path = options->model;
     enum tare_status status = TARE_OK;
 
-    if (file_has_suffix(path, ".pt")) {
+    if (file_has_suffix(path, ".pt") && !study_opens_checkpoint(options->runtime, path)) {
         status = file_temporary(temporary, sizeof(temporary), ".onnx", err);
         if (status == TARE_OK)
             status = export_file(path, &export, temporary, err);

@@ -13,7 +13,9 @@
 struct predict_options {
     const char *model;   /* .pt (exported to a temporary file first) or what the runtime loads */
     const char *runtime; /* name or path of a plugin */
-    int32_t threads;     /* 0: the runtime's default */
+    const char *options; /* the runtime's own, "name=value,name=value"; NULL: none */
+    const char *device, *precision; /* NULL: "cpu", "fp32" */
+    int32_t threads;                /* 0: the runtime's default */
     struct family_options family;
 };
 
