@@ -2,18 +2,24 @@
 
 #include "engine_session.h"
 
-enum tare_status engine_check_note(const char *path, const struct trt_library *library,
-                                   const struct cuda_facts *facts, const char *precision,
-                                   struct trt_sidecar *note, struct tare_err *err)
+enum tare_status engine_read_note(const char *path, struct trt_sidecar *note, struct tare_err *err)
 {
     struct tare_err reason = TARE_ERR_INIT;
     enum tare_status status = trt_sidecar_read(path, note, &reason);
+
+    return status == TARE_OK || status == TARE_ABSENT ? TARE_OK
+                                                      : tare_fail(err, status, "%s", reason.text);
+}
+
+enum tare_status engine_check_note(const struct trt_sidecar *note, const char *path,
+                                   const struct trt_library *library,
+                                   const struct cuda_facts *facts, const char *precision,
+                                   struct tare_err *err)
+{
     char here[32];
 
-    if (status == TARE_ABSENT)
+    if (!note->architecture[0])
         return TARE_OK;
-    if (status != TARE_OK)
-        return tare_fail(err, status, "%s", reason.text);
     (void)snprintf(here, sizeof(here), "sm_%d%d", facts->major, facts->minor);
     if (strcmp(note->architecture, here) != 0)
         return tare_fail(err, TARE_UNSUPPORTED,

@@ -120,6 +120,24 @@ static enum tare_status make_context(struct tare_session *session, struct tare_e
     return engine_refused(session, TARE_FAILED, what, err);
 }
 
+/* The library named, else one like that which built the engine, else any: of which it is said that
+ * it is another. */
+static enum tare_status load_library(const struct tare_open_options *options,
+                                     const struct trt_sidecar *note, struct trt_library *library,
+                                     struct tare_err *err)
+{
+    const char *named = tare_option_text(options, engine_options, "library");
+
+    for (int i = 0; i < TRT_FLAVOURS && !named[0]; i++) {
+        const char *name = trt_flavour_name((enum trt_flavour)i);
+
+        if (strncmp(note->library, name, strlen(name)) == 0 &&
+            trt_library_load_any(NULL, TRT_BIT(i), library, NULL) == TARE_OK)
+            return TARE_OK;
+    }
+    return trt_library_load(named, library, err);
+}
+
 /* The one asked for, else the one that the engine was built for; -1: none. */
 static int32_t dla_core(const struct tare_open_options *options, const struct trt_sidecar *note)
 {
@@ -133,16 +151,17 @@ static enum tare_status open_engine(struct tare_session *session,
                                     struct trt_sidecar *note, struct tare_err *err)
 {
     const char *path = options->model_path;
-    enum tare_status status = trt_library_load(tare_option_text(options, engine_options, "library"),
-                                               &session->library, err);
+    enum tare_status status = engine_read_note(path, note, err);
 
+    if (status == TARE_OK)
+        status = load_library(options, note, &session->library, err);
     if (status == TARE_OK)
         status = cuda_open(session->device, &session->cuda, err);
     if (status == TARE_OK)
         status = engine_check_device(&session->library, cuda_facts_of(session->cuda), err);
     if (status == TARE_OK)
-        status = engine_check_note(path, &session->library, cuda_facts_of(session->cuda),
-                                   options->precision, note, err);
+        status = engine_check_note(note, path, &session->library, cuda_facts_of(session->cuda),
+                                   options->precision, err);
     if (status == TARE_OK)
         status = trt_logger_new(session->library.flavour, NULL, NULL, &session->logger, err);
     if (status == TARE_OK)

@@ -75,14 +75,16 @@ enum tare_status engine_check_device(const struct trt_library *library,
 enum tare_status engine_refused(struct tare_session *session, enum tare_status status,
                                 const char *what, struct tare_err *err);
 
-/*
- * Reads what is noted beside the engine, and compares: TARE_UNSUPPORTED, naming both sides, if it
- * was made for another device, version or precision than these; TARE_BADDATA if it was cut or
- * changed since. No note is no error: architecture is "" then, and TensorRT's own checks must do.
- */
-enum tare_status engine_check_note(const char *path, const struct trt_library *library,
+/* Reads what is noted beside the engine. No note is no error: architecture is "" then, and
+ * TensorRT's own checks must do. */
+enum tare_status engine_read_note(const char *path, struct trt_sidecar *note, struct tare_err *err);
+
+/* TARE_UNSUPPORTED, naming both sides, if the engine was made for another device, version or
+ * precision than these; TARE_BADDATA if it was cut or changed since. */
+enum tare_status engine_check_note(const struct trt_sidecar *note, const char *path,
+                                   const struct trt_library *library,
                                    const struct cuda_facts *facts, const char *precision,
-                                   struct trt_sidecar *note, struct tare_err *err);
+                                   struct tare_err *err);
 
 /* Deserialises the file into session->engine. TARE_BADDATA with what TensorRT says of it. */
 enum tare_status engine_load(struct tare_session *session, const char *path, struct tare_err *err);

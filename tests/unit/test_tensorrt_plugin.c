@@ -115,8 +115,9 @@ struct opening {
 static enum tare_status try_open(const struct opening *opening, struct backend_session **session,
                                  struct tare_err *err)
 {
-    const struct tare_option_value options[] = {{"library", opening->flavour->library},
-                                                {opening->option, opening->value}};
+    const struct tare_option_value options[] = {
+        {"library", opening->flavour ? opening->flavour->library : ""},
+        {opening->option, opening->value}};
     struct backend_session_options all = {
         .model_path = engine_path,
         .device = opening->device ? opening->device : "cuda:0",
@@ -562,6 +563,10 @@ static void refuses_what_is_noted_of_another(void)
     refuses(&opening, TARE_UNSUPPORTED, "was built for sm_86, cuda:0 is sm_87");
     write_note("sm_87", "TensorRT 8.6.1", "fp16", -1);
     refuses(&opening, TARE_UNSUPPORTED, "was built by TensorRT 8.6.1, here is TensorRT 10.16.1");
+    (void)setenv("TARE_TENSORRT", TEN->library, 1);
+    refuses(&(struct opening){.batch = 1, .precision = "fp16"}, TARE_UNSUPPORTED,
+            "was built by TensorRT 8.6.1, here is TensorRT 10.16.1");
+    (void)unsetenv("TARE_TENSORRT");
     write_note("sm_87", "TensorRT 10.16.1", "fp16", -1);
     write_engine(TEN->version, "factor 4\n");
     refuses(&opening, TARE_BADDATA, "was cut or changed");
