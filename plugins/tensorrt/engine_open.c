@@ -187,6 +187,9 @@ static void name_provider(const struct tare_session *session, const struct engin
                           bool as_built, int64_t dla, struct tare_open_report *report)
 {
     const struct cuda_facts *facts = cuda_facts_of(session->cuda);
+    void (*mark)(void) = NULL; /* the tests' stand-in of TensorRT has it */
+    bool stand_in = facts->stand_in || trt_library_symbol(&session->library, "tare_trt_stand_in",
+                                                          &mark, NULL) == TARE_OK;
     char core[64] = "", text[160];
 
     if (dla >= 0 && layers->on_dla > 0)
@@ -194,9 +197,8 @@ static void name_provider(const struct tare_session *session, const struct engin
                        layers->on_gpu, layers->on_dla + layers->on_gpu);
     else if (dla >= 0)
         (void)snprintf(core, sizeof(core), ", DLA core %d", (int)dla);
-    (void)snprintf(text, sizeof(text), "%sTensorRT on sm_%d%d%s%s",
-                   facts->stand_in ? "stand-in " : "", facts->major, facts->minor, core,
-                   as_built ? ", as built" : "");
+    (void)snprintf(text, sizeof(text), "%sTensorRT on sm_%d%d%s%s", stand_in ? "stand-in " : "",
+                   facts->major, facts->minor, core, as_built ? ", as built" : "");
     (void)snprintf(report->provider, sizeof(report->provider), "%.63s", text);
 }
 

@@ -208,6 +208,27 @@ static void runs_in_every_flavour(void)
     }
 }
 
+static void enqueues_copies_too(void)
+{
+    struct backend_session *session;
+    const float *y;
+
+    play("sm=86", "");
+    write_engine(TEN->version, "factor 1\n");
+    session =
+        opened(&(struct opening){.flavour = TEN, .batch = 2, .option = "cuda_graph", .value = "1"});
+    if (!session)
+        return;
+    y = backend_session_tensor(session, false, 0)->data;
+    for (int run = 0; run < 5; run++) {
+        fill(session, (float)run, 8);
+        CHECK_OK(backend_session_run(session, NULL, NULL, err));
+        CHECK(y[0] == (float)run && y[7] == (float)run + 7);
+    }
+    backend_session_close(session);
+    CHECK(live() == 0);
+}
+
 static void tells_times_of_the_device(void)
 {
     struct tare_timing timing = {0, 0, 0, 0};
@@ -678,6 +699,7 @@ int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"runs_in_every_flavour", runs_in_every_flavour},
+        {"enqueues_copies_too", enqueues_copies_too},
         {"tells_times_of_the_device", tells_times_of_the_device},
         {"takes_any_batch_of_a_profile", takes_any_batch_of_a_profile},
         {"is_bound_anew", is_bound_anew},
