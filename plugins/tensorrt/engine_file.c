@@ -38,7 +38,7 @@ enum tare_status engine_check_note(const struct trt_sidecar *note, const char *p
 enum tare_status engine_load(struct tare_session *session, const char *path, struct tare_err *err)
 {
     struct file_map map = {0};
-    char what[300];
+    char what[300], said[1000];
     enum tare_status status = file_map(path, ENGINE_BYTES_MAX, &map, err);
 
     if (status != TARE_OK)
@@ -51,5 +51,8 @@ enum tare_status engine_load(struct tare_session *session, const char *path, str
     if (session->engine.object)
         return TARE_OK;
     (void)snprintf(what, sizeof(what), "load '%.200s' with %s", path, session->library.name);
-    return engine_refused(session, TARE_BADDATA, what, err);
+    /* a device that fails is no fault of the file's */
+    (void)trt_logger_said(session->logger, said, sizeof(said));
+    return engine_refused(session, strstr(said, "Cuda Runtime") ? TARE_FAILED : TARE_BADDATA, what,
+                          err);
 }

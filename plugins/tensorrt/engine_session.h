@@ -86,7 +86,8 @@ enum tare_status engine_check_note(const struct trt_sidecar *note, const char *p
                                    const struct cuda_facts *facts, const char *precision,
                                    struct tare_err *err);
 
-/* Deserialises the file into session->engine. TARE_BADDATA with what TensorRT says of it. */
+/* Deserialises the file into session->engine. TARE_BADDATA with what TensorRT says of it, or
+ * TARE_FAILED where that is of the device. */
 enum tare_status engine_load(struct tare_session *session, const char *path, struct tare_err *err);
 
 /* Lists inputs and outputs, and checks that some optimisation profile takes the batch. */
