@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json_write.h"
 #include "cmd/command.h"
+#include "cmd/doctor_gpu.h"
 #include "cmd/doctor_peaks.h"
 #include "serve/server_places.h"
 
@@ -33,7 +34,7 @@ static const struct option_info table[] = {
      .offset = offsetof(struct args, json)},
     {.kind = OPTION_FLAG,
      .name = "peaks",
-     .help = "measure the processor's and the memory's highest rates instead, in seconds",
+     .help = "measure the highest rates of processor, memory and GPU instead, in seconds",
      .offset = offsetof(struct args, peaks)},
     {.kind = OPTION_TEXT,
      .name = "root",
@@ -276,6 +277,7 @@ static void print_text(const struct doctor *doctor)
     for (size_t i = 0; i < doctor->runtime_count; i++)
         (void)printf("  %-12s %-7s %s\n", doctor->runtimes[i].name,
                      state_name(doctor->runtimes[i].look.status), doctor->runtimes[i].look.text);
+    doctor_gpu_print();
     (void)printf("serving\n  %-12s %-7s %s\n", "tritonserver", doctor->server[0] ? "ok" : "absent",
                  doctor->server[0] ? doctor->server : doctor->no_server.text);
     (void)printf("data\n");
@@ -352,6 +354,7 @@ static enum tare_status print_json(const struct doctor *doctor, struct tare_err 
         json_close_object(&writer);
     }
     json_close_array(&writer);
+    doctor_gpu_put(&writer);
     json_open_object(&writer, "tritonserver");
     json_put_text(&writer, "path", doctor->server[0] ? doctor->server : NULL);
     json_put_text(&writer, "text", doctor->no_server.text);

@@ -5,6 +5,7 @@
 #include "base/cpu.h"
 #include "base/json_write.h"
 #include "cmd/command.h"
+#include "cmd/doctor_gpu.h"
 #include "measure/peak.h"
 
 #define WINDOWS   100
@@ -163,11 +164,13 @@ int doctor_peaks(bool json)
         json ? put_row(&w, &row) : print_row(&row);
     }
     json_close_array(&w);
+    if (!json)
+        print_traffic_foot();
+    if (!(json ? doctor_gpu_put_peaks(&w) : doctor_gpu_print_peaks()))
+        failed = true;
     json_close_object(&w);
     if (json)
         (void)puts(buf_text(&out));
-    else
-        print_traffic_foot();
     if (buf_status(&out, "the answer", &err) != TARE_OK) {
         buf_release(&out);
         return command_fail("doctor", &err);

@@ -14,7 +14,7 @@ static const char *const cublaslt_wheels[] = {"nvidia/cu13/lib", "nvidia/cublas/
 static const char *const cudnn_files[] = {"libcudnn.so.9", "libcudnn.so.8", NULL};
 static const char *const cudnn_wheels[] = {"nvidia/cudnn/lib", NULL};
 static const char *const tensorrt_files[] = {"libnvinfer.so.11", "libnvinfer.so.10",
-                                             "libnvinfer.so.8", "libtensorrt_rtx.so.1", NULL};
+                                             "libnvinfer.so.8", "libtensorrt_rtx.so.1*", NULL};
 static const char *const tensorrt_wheels[] = {"tensorrt_libs", "onnxruntime_ep_nv_tensorrt_rtx",
                                               NULL};
 static const char *const ort_files[] = {"libonnxruntime_providers_cuda.so", NULL};
@@ -32,9 +32,9 @@ static const char *const system_folders[] = {
 const struct cuda_library *cuda_library_cublaslt(int driver_version)
 {
     static const struct cuda_library libraries[] = {
-        {"cuBLASLt", "TARE_CUBLASLT", cublaslt_11, cublaslt_wheels},
-        {"cuBLASLt", "TARE_CUBLASLT", cublaslt_12, cublaslt_wheels},
-        {"cuBLASLt", "TARE_CUBLASLT", cublaslt_13, cublaslt_wheels},
+        {"cuBLASLt", "TARE_CUBLASLT", false, cublaslt_11, cublaslt_wheels},
+        {"cuBLASLt", "TARE_CUBLASLT", false, cublaslt_12, cublaslt_wheels},
+        {"cuBLASLt", "TARE_CUBLASLT", false, cublaslt_13, cublaslt_wheels},
     };
 
     return &libraries[driver_version >= 13000 ? 2 : driver_version >= 12000 ? 1 : 0];
@@ -42,14 +42,14 @@ const struct cuda_library *cuda_library_cublaslt(int driver_version)
 
 const struct cuda_library *cuda_library_cudnn(void)
 {
-    static const struct cuda_library library = {"cuDNN", "TARE_CUDNN", cudnn_files, cudnn_wheels};
+    static const struct cuda_library library = {"cuDNN", NULL, false, cudnn_files, cudnn_wheels};
 
     return &library;
 }
 
 const struct cuda_library *cuda_library_tensorrt(void)
 {
-    static const struct cuda_library library = {"TensorRT", "TARE_TENSORRT", tensorrt_files,
+    static const struct cuda_library library = {"TensorRT", NULL, false, tensorrt_files,
                                                 tensorrt_wheels};
 
     return &library;
@@ -57,19 +57,35 @@ const struct cuda_library *cuda_library_tensorrt(void)
 
 const struct cuda_library *cuda_library_ort_provider(void)
 {
-    static const struct cuda_library library = {"ONNX Runtime's CUDA provider",
-                                                "TARE_ORT_CUDA_PROVIDER", ort_files, ort_wheels};
+    static const struct cuda_library library = {
+        "ONNX Runtime's CUDA provider", "TARE_ONNXRUNTIME_CUDA", true, ort_files, ort_wheels};
 
     return &library;
+}
+
+/* The first file of a pattern. */
+static bool match(const char *pattern, char *path, size_t path_bytes)
+{
+    glob_t hits = {0};
+    bool found = glob(pattern, 0, NULL, &hits) == 0 && hits.gl_pathc > 0 &&
+                 strlen(hits.gl_pathv[0]) < path_bytes;
+
+    if (found)
+        (void)snprintf(path, path_bytes, "%s", hits.gl_pathv[0]);
+    globfree(&hits);
+    return found;
 }
 
 /* folder is length bytes of text. */
 static bool in_folder(const char *folder, size_t length, const char *name, char *path,
                       size_t path_bytes)
 {
+    char pattern[FILE_MAX_PATH];
+
     return length > 0 && length < FILE_MAX_PATH &&
-           snprintf(path, path_bytes, "%.*s/%s", (int)length, folder, name) < (int)path_bytes &&
-           file_exists(path);
+           snprintf(pattern, sizeof(pattern), "%.*s/%s", (int)length, folder, name) <
+               (int)sizeof(pattern) &&
+           match(pattern, path, path_bytes);
 }
 
 /* In one of the folders of a list with colons. */
@@ -85,26 +101,21 @@ static bool in_list(const char *list, const char *name, char *path, size_t path_
     return false;
 }
 
-/* In a Python installation or virtual environment: root/lib/python3.X/site-packages/... */
+/* In a Python installation or virtual environment, root/lib/python3.X/site-packages/..., or in a
+ * folder of unpacked wheels, root/... */
 static bool in_python(const char *root, size_t length, const struct cuda_library *library,
                       const char *name, char *path, size_t path_bytes)
 {
+    static const char *const below[] = {"lib/python3*/*-packages/", ""};
     char pattern[FILE_MAX_PATH];
-    bool found = false;
 
-    for (const char *const *wheel = library->wheels; *wheel && !found; wheel++) {
-        glob_t hits = {0};
-
-        if (snprintf(pattern, sizeof(pattern), "%.*s/lib/python3*/*-packages/%s/%s", (int)length,
-                     root, *wheel, name) >= (int)sizeof(pattern))
-            continue;
-        found = glob(pattern, 0, NULL, &hits) == 0 && hits.gl_pathc > 0 &&
-                strlen(hits.gl_pathv[0]) < path_bytes;
-        if (found)
-            (void)snprintf(path, path_bytes, "%s", hits.gl_pathv[0]);
-        globfree(&hits);
-    }
-    return found;
+    for (const char *const *wheel = library->wheels; *wheel; wheel++)
+        for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
+            if (snprintf(pattern, sizeof(pattern), "%.*s/%s%s/%s", (int)length, root, below[i],
+                         *wheel, name) < (int)sizeof(pattern) &&
+                match(pattern, path, path_bytes))
+                return true;
+    return false;
 }
 
 /* The python3 that a shell would take, whose folder may be a virtual environment's. */
@@ -152,18 +163,30 @@ static bool find_file(const struct cuda_library *library, const char *name, char
     return in_python("/usr/local", strlen("/usr/local"), library, name, path, path_bytes);
 }
 
+/* What the library's variable names, or what lies beside that. */
+static enum tare_status find_named(const struct cuda_library *library, const char *named,
+                                   char *path, size_t path_bytes, struct tare_err *err)
+{
+    int folder = (int)(file_base_name(named) - named);
+    int length = library->beside
+                     ? snprintf(path, path_bytes, "%.*s%s", folder, named, library->files[0])
+                     : snprintf(path, path_bytes, "%s", named);
+
+    if (length < (int)path_bytes && file_exists(path))
+        return TARE_OK;
+    path[0] = '\0';
+    return tare_fail(err, TARE_ABSENT, "no %s %s '%.300s' (%s)", library->name,
+                     library->beside ? "beside" : "at", named, library->variable);
+}
+
 enum tare_status cuda_find(const struct cuda_library *library, char *path, size_t path_bytes,
                            struct tare_err *err)
 {
-    const char *named = getenv(library->variable);
+    const char *named = library->variable ? getenv(library->variable) : NULL;
     char names[200] = "";
 
-    if (named && named[0]) {
-        if (!file_exists(named) || snprintf(path, path_bytes, "%s", named) >= (int)path_bytes)
-            return tare_fail(err, TARE_ABSENT, "no %s at '%.300s' (%s)", library->name, named,
-                             library->variable);
-        return TARE_OK;
-    }
+    if (named && named[0])
+        return find_named(library, named, path, path_bytes, err);
     for (const char *const *name = library->files; *name; name++) {
         size_t used = strlen(names);
 
@@ -172,6 +195,8 @@ enum tare_status cuda_find(const struct cuda_library *library, char *path, size_
         (void)snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "", *name);
     }
     path[0] = '\0';
-    return tare_fail(err, TARE_ABSENT, "no %s (%s): set %s to its file", library->name, names,
-                     library->variable);
+    if (!library->variable)
+        return tare_fail(err, TARE_ABSENT, "no %s (%s)", library->name, names);
+    return tare_fail(err, TARE_ABSENT, "no %s (%s): set %s to its %s", library->name, names,
+                     library->variable, library->beside ? "neighbour, libonnxruntime.so" : "file");
 }

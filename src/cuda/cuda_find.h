@@ -3,7 +3,7 @@
  *
  * A library is looked for where its own variable says and, without one, by its file names, the
  * first of them everywhere before the second: in the folders of LD_LIBRARY_PATH, in this
- * installation's Python packages (.deps), in those of $VIRTUAL_ENV and of the python3 on PATH (into
+ * installation's packages (.deps), in those of $VIRTUAL_ENV and of the python3 on PATH (into
  * which PyTorch brings the libraries), in the CUDA toolkit's folder and in the system's.
  *
  * Threads: no shared state.
@@ -11,14 +11,16 @@
 #ifndef TARE_CUDA_CUDA_FIND_H
 #define TARE_CUDA_CUDA_FIND_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "tare/status.h"
 
 struct cuda_library {
     const char *name;          /* "cuBLASLt" */
-    const char *variable;      /* "TARE_CUBLASLT" */
-    const char *const *files;  /* names, best first, NULL-terminated */
+    const char *variable;      /* "TARE_CUBLASLT"; NULL: none */
+    bool beside;               /* the variable names another file of the library's folder */
+    const char *const *files;  /* names, best first, NULL-terminated; '*' stands for any text */
     const char *const *wheels; /* folders below site-packages, NULL-terminated */
 };
 

@@ -15,7 +15,7 @@
 #define WINDOWS_MAX  256
 #define WINDOW_NS    ((int64_t)20 * 1000000)
 #define WARM_NS      ((int64_t)100 * 1000000)
-#define REPEATS_MAX  64 /* of a product or a copy in one window */
+#define REPEATS_MAX  32 /* of a product or a copy in one window */
 #define SIZE_SMALL   ((int64_t)64)
 #define COPY_BYTES   ((int64_t)1 << 30) /* many times any device's cache */
 #define PINNED_BYTES ((int64_t)256 << 20)
