@@ -1,4 +1,4 @@
-# A GPU that a stand-in of NVIDIA's driver plays: what is said of it, of its libraries and its peaks.
+# A GPU that a stand-in of NVIDIA's driver plays: what is said of it, its libraries and its peaks.
 fixtures="$ROOT/build/fixtures"
 [ -e "$fixtures/cuda_standin.so" ] || { echo "build/fixtures is not built" >&2; exit 77; }
 mkdir plugins libraries
