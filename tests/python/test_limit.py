@@ -2,10 +2,12 @@
 and the median come from the result file, and the share is their quotient."""
 import csv
 import json
+import os
+import subprocess
 
 import pytest
 
-from conftest import DATA
+from conftest import DATA, ROOT
 
 numpy = pytest.importorskip("numpy")
 onnx = pytest.importorskip("onnx")
@@ -101,3 +103,52 @@ def test_yolov8n_is_what_is_published(tare, tmp_path):
     edges = sum(numpy.prod([d.dim_value for d in v.type.tensor_type.shape.dim])
                 for v in [*model.graph.input, *model.graph.output])
     assert limit["bytes"] == pytest.approx(4 * (weights + edges), rel=0.001)
+
+
+def on_a_device(tare, folder, driver, **settings):
+    """A bench of a cell on cuda:0, with the stand-ins of NVIDIA's driver and of cuBLASLt."""
+    fixtures = ROOT / "build/fixtures"
+    if not (fixtures / "cublaslt_standin.so").exists():
+        subprocess.run(["make", "-s", "unit"], cwd=ROOT, check=True)
+    env = dict(os.environ, TARE_CUDA_DRIVER=str(driver or fixtures / "cuda_standin.so"),
+               TARE_CUBLASLT=str(fixtures / "cublaslt_standin.so"), **settings)
+    model = small_models.convolution(folder / "small.onnx")
+    done = tare("bench", model, "--runtime", "null", "--device", "cpu,cuda:0", *SHORT,
+                "-o", folder / "run.db", env=env)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_device_is_held_against_its_own_peaks(tare, tmp_path):
+    leaks = tmp_path / "leaks"
+    on_a_device(tare, tmp_path, None, STANDIN_CUDA=f"memory_mb=1,leaks={leaks}")
+    ledger = ledger_of(tare, tmp_path / "run.db")
+    device, = ledger["peaks"]["devices"]
+    assert device["stand_in"] and device["name"] == "Stand-in 0" and not device["why"]
+    best = {r["what"]: r["best"] for r in device["rates"]}
+    assert set(best) == {"fp32", "tf32", "fp16", "bf16", "int8", "device copy", "host to device",
+                         "device to host"}
+    cpu, cuda = (c["limit"] for c in ledger["cells"])
+    seconds = max(cuda["operations"] / best["fp32"], cuda["bytes"] / best["device copy"])
+    assert cuda["limit_ns"] == pytest.approx(seconds * 1e9)
+    assert cuda["fits_l2"] and not cpu["fits_l2"]
+    assert cuda["highest_operations_per_s"] != cpu["highest_operations_per_s"]
+    assert set(leaks.read_text().split("\n")) == {"live 0", ""}  # and no context stays open
+    page = tmp_path / "run.html"
+    done = tare("report", tmp_path / "run.db", "-o", page)
+    assert "a stand-in of a device" in done.stdout
+    html = page.read_text(encoding="utf-8")
+    assert "Roofline of cuda:0, Stand-in 0" in html and "Roofline of this machine" in html
+
+
+def test_without_a_device_there_is_one_reason(tare, tmp_path):
+    done = on_a_device(tare, tmp_path, "/nowhere/libcuda.so.1")
+    why = "there is no '/nowhere/libcuda.so.1' (TARE_CUDA_DRIVER)"
+    assert done.stderr.count(why) == 1
+    ledger = ledger_of(tare, tmp_path / "run.db")
+    device, = ledger["peaks"]["devices"]
+    assert not device["known"] and device["why"] == why and not device["rates"]
+    cpu, cuda = (c["limit"] for c in ledger["cells"])
+    assert cpu and cuda is None
+    text = " ".join(tare("report", tmp_path / "run.db").stdout.split())
+    assert f"the peaks of cuda:0 were not measured: {why}" in text
