@@ -174,7 +174,7 @@ struct roofline_row roofline_row_on(const struct roofline_peaks *peaks, const ch
     if (strcmp(device, "cpu") == 0)
         return roofline_row_of(peaks, graph, precision, threads, median_ns);
     if (!own || !own->known) {
-        (void)snprintf(why, sizeof(why), "the peaks of %.60s were not measured%s%.80s", device,
+        (void)snprintf(why, sizeof(why), "the peaks of %.40s were not measured%s%.80s", device,
                        own && own->why[0] ? ": " : "", own ? own->why : "");
         return unknown(why);
     }
