@@ -14,8 +14,9 @@
 
 #define VISITS_A_WORKER 2
 #define WARM_UP_NS      ((int64_t)1000 * 1000000) /* of a visit's begin, little is left of it */
-#define IDLE_SETTLE_NS  ((int64_t)500 * 1000000)
-#define LOOK_NS         ((int64_t)100 * 1000000)
+#define IDLE_SETTLE_NS  ((int64_t)1000 * 1000000)
+#define IDLE_SHARE      0.4 /* of a visit, in which a worker's rest is measured */
+#define LOOK_NS         ((int64_t)250 * 1000000)
 #define NEARLY          0.98 /* of a visit's time: what is left is not worth a command */
 #define EXPECTED_NS     ((int64_t)5000 * 1000000) /* of a visit, before the period is known */
 
@@ -115,22 +116,25 @@ static enum tare_status visit(struct energy *e, size_t i, bool running, struct s
                               struct tare_err *failure, struct tare_err *err)
 {
     const struct energy_device *device = e->cells[i].device;
-    const struct power_sampler_options options = {
-        .source = &device->source, .step_ns = device->step_ns, .state_step_ns = LOOK_NS};
+    const struct power_sampler_options options = {.source = &device->source,
+                                                  .step_ns = device->step_ns,
+                                                  .rest_ns = device->rest_ns,
+                                                  .state_step_ns = LOOK_NS};
     int64_t phase =
         device->period_ns ? (int64_t)random_below(&e->random, (uint64_t)device->period_ns) : 0;
+    int64_t settle = IDLE_SETTLE_NS < device->visit_ns ? IDLE_SETTLE_NS : device->visit_ns;
     int64_t steal = host_steal_ns(), begun, span[3] = {0}, runs = 0;
     struct power_sampler *sampler = NULL;
     struct power_trace trace;
     enum tare_status status = power_sampler_start(&options, &sampler, err);
 
     if (status == TARE_OK)
-        status = energy_wait((running ? 0 : IDLE_SETTLE_NS) + phase, err);
+        status = energy_wait((running ? 0 : settle) + phase, err);
     begun = clock_now_ns();
     row->started_ns = begun - e->s->epoch_ns;
     if (status == TARE_OK)
         status = running ? make_runs(e, i, row, &runs, failure, err)
-                         : energy_wait(device->visit_ns / 2, err);
+                         : energy_wait((int64_t)(IDLE_SHARE * (double)device->visit_ns), err);
     span[2] = clock_now_ns() - begun;
     span[1] = energy_lead_ns(device, span[2]);
     power_sampler_stop(sampler, &trace);
@@ -395,6 +399,7 @@ int64_t energy_expected_ns(const struct sweeps *s)
         return 0;
     for (size_t i = 0; i < s->study->cell_count; i++)
         if (gpu_is(s->study->cells[i].device) && !s->cells[i].ended)
-            total += visits * each + passes * (each / 2 + s->cells[i].opened.load_ns + WARM_UP_NS);
+            total += visits * each +
+                     passes * (each / 2 + IDLE_SETTLE_NS + WARM_UP_NS + s->cells[i].opened.load_ns);
     return total ? total + 3 * each : 0;
 }

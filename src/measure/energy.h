@@ -51,6 +51,7 @@ struct energy_device {
     struct power_source source;
     int64_t period_ns;         /* between changes of what it reads; 0: not seen */
     int64_t visit_ns, step_ns; /* of a visit; between readings */
+    int64_t rest_ns;           /* no reading for so long after a change */
     int64_t windows;           /* documents of each kind so far */
     int64_t strangers;         /* processes on it while it was to be empty; -1: not known */
     struct tare_err why;       /* TARE_OK: it can be measured */

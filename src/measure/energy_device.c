@@ -79,12 +79,14 @@ static enum tare_status look_at_period(struct energy_device *device, struct tare
     struct power_sampler *sampler;
     struct power_trace trace;
     struct power_mean mean;
+    int64_t begun = clock_now_ns();
     enum tare_status status = power_sampler_start(&options, &sampler, err);
 
     if (status == TARE_OK)
         status = energy_wait(PROBE_NS, err);
     power_sampler_stop(sampler, &trace);
-    if (status == TARE_OK && power_mean_of(&trace, 0, INT64_MAX, 2, &mean, failure) == TARE_OK)
+    if (status == TARE_OK &&
+        power_mean_of(&trace, begun, clock_now_ns(), 2, &mean, failure) == TARE_OK)
         device->period_ns = power_period_ns(&trace);
     power_trace_release(&trace);
     return status;
@@ -179,6 +181,7 @@ enum tare_status energy_prepare(struct sweeps *s, struct energy_device *device,
         wanted ? wanted : within(ENERGY_PERIODS * period, LEAST_VISIT_NS, MOST_VISIT_NS);
     device->step_ns = device->source.kind == POWER_COUNTER ? within(period / 20, 1000000, 10000000)
                                                            : within(period / 5, 5000000, 100000000);
+    device->rest_ns = device->period_ns * 3 / 4;
     device->strangers = -1;
     if (device->why.status != TARE_OK)
         log_warn("no energy of '%s': %s", device->gpu->device, device->why.text);
@@ -229,8 +232,8 @@ static enum tare_status put_window(struct sweeps *s, const struct energy_device 
 static enum tare_status measure_window(struct sweeps *s, const struct energy_device *device,
                                        const char *what, pid_t pid, struct tare_err *err)
 {
-    const struct power_sampler_options options = {.source = &device->source,
-                                                  .step_ns = device->step_ns};
+    const struct power_sampler_options options = {
+        .source = &device->source, .step_ns = device->step_ns, .rest_ns = device->rest_ns};
     struct power_sampler *sampler;
     struct power_trace trace;
     int64_t begun, span[3] = {0};

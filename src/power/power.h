@@ -82,7 +82,8 @@ struct power_trace {
     enum power_kind kind;
     int64_t *at_ns;    // (count) CLOCK_MONOTONIC; a counter's: when its change was seen
     int64_t *value;    // (count) mJ or mW
-    int64_t *slack_ns; // (count) since the reading before: the change may be so much older
+    int64_t *slack_ns; // (count) from the call before to the end of this one: the change may lie
+                       // anywhere in that
     size_t count;
     struct power_state *states; // (state_count)
     size_t state_count;
@@ -114,6 +115,7 @@ int64_t power_period_ns(const struct power_trace *trace);
 struct power_sampler_options {
     const struct power_source *source; /* outlives the sampler; its read() may be NULL */
     int64_t step_ns;                   /* between readings; 0: none are made */
+    int64_t rest_ns;                   /* a counter is not read for so long after a change */
     int64_t state_step_ns;             /* between looks at the device's state; 0: none */
 };
 

@@ -18,7 +18,8 @@ struct power_sampler {
     bool stop; /* under the lock */
     struct power_trace trace;
     size_t room, state_room;
-    int64_t last, last_ns; /* the reading before, kept or not */
+    int64_t last, last_ns; /* the reading before, kept or not, and when its call began */
+    bool changed;          /* it was a change */
     bool any;
 };
 
@@ -52,19 +53,20 @@ static bool make_room(struct power_sampler *s)
 /* The moment of a reading is the middle of the call; a counter is kept where it has changed. */
 static void take_reading(struct power_sampler *s)
 {
-    int64_t before = clock_now_ns(), value = 0, at;
+    int64_t begun = clock_now_ns(), ended, value = 0;
 
     if (s->trace.failure.status != TARE_OK ||
         s->options.source->read(s->options.source->self, &value, &s->trace.failure) != TARE_OK)
         return;
-    at = before + (clock_now_ns() - before) / 2;
-    if ((s->trace.kind == POWER_READINGS || !s->any || value != s->last) && make_room(s)) {
-        s->trace.at_ns[s->trace.count] = at;
+    ended = clock_now_ns();
+    s->changed = !s->any || value != s->last;
+    if ((s->trace.kind == POWER_READINGS || s->changed) && make_room(s)) {
+        s->trace.at_ns[s->trace.count] = begun + (ended - begun) / 2;
         s->trace.value[s->trace.count] = value;
-        s->trace.slack_ns[s->trace.count++] = s->any ? at - s->last_ns : 0;
+        s->trace.slack_ns[s->trace.count++] = s->any ? ended - s->last_ns : 0;
     }
     s->last = value;
-    s->last_ns = at;
+    s->last_ns = begun;
     s->any = true;
 }
 
@@ -101,6 +103,7 @@ static void *sample(void *data)
 {
     struct power_sampler *s = data;
     const int64_t steps[] = {s->options.step_ns, s->options.state_step_ns};
+    int64_t rest = s->trace.kind == POWER_COUNTER ? s->options.rest_ns : 0;
     int64_t due[] = {steps[0] ? 0 : INT64_MAX, steps[1] ? 0 : INT64_MAX};
 
     for (;;) {
@@ -115,7 +118,7 @@ static void *sample(void *data)
                 take_reading(s);
             else
                 take_state(s);
-            due[k] = now + steps[k];
+            due[k] = now + (k == 0 && s->changed && rest > steps[0] ? rest : steps[k]);
         }
         until = moment(due[0] < due[1] ? due[0] : due[1]);
         (void)pthread_mutex_lock(&s->lock);

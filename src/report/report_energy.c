@@ -62,8 +62,8 @@ static void put_cell(const struct ledger_cell *cell, struct buf *out)
     write_padded(out, digits(e->watts).text, -8);
     for (int k = 0; k < LEDGER_IDLES; k++)
         write_padded(out, digits(e->net_joules[k]).text, -9);
-    buf_printf(out, "%4zu\n  %-*s", e->visits, NAME_COLUMNS, "");
-    buf_printf(out, "  idle %s, %s, %s W", digits(e->idle_w[0]).text, digits(e->idle_w[1]).text,
+    buf_printf(out, "%4zu\n", e->visits);
+    buf_printf(out, "    idle %s, %s, %s W", digits(e->idle_w[0]).text, digits(e->idle_w[1]).text,
                digits(e->idle_w[2]).text);
     buf_printf(out, "%s%s; ", gpu[0] ? "; " : "", gpu);
     write_plain(out, origin);
