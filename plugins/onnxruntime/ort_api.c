@@ -152,6 +152,19 @@ bool ort_api_is_there(enum ort_build build)
     return named ? file_exists(named) : find_wheel(build, path, sizeof(path));
 }
 
+/* A build that does all that the ordinary one does. */
+static bool find_other(char *path, size_t path_bytes)
+{
+    const char *named = variable_of(ORT_BUILD_CUDA);
+
+    if (named && file_exists(named) && strlen(named) < path_bytes) {
+        (void)snprintf(path, path_bytes, "%s", named);
+        return true;
+    }
+    return find_wheel(ORT_BUILD_CUDA, path, path_bytes) ||
+           find_wheel(ORT_BUILD_OPENVINO, path, path_bytes);
+}
+
 /* Loads what is named, or the wheel, or else what is on the system. */
 static enum tare_status load_library(const char *asked, enum ort_build build, struct ort_api *api,
                                      void **handle, struct tare_err *err)
@@ -159,19 +172,19 @@ static enum tare_status load_library(const char *asked, enum ort_build build, st
     const char *named = asked[0] ? asked : variable_of(build);
 
     *handle = NULL;
-    if (build == ORT_BUILD_CUDA && !named && !find_wheel(build, api->library, sizeof(api->library)))
-        return load_library(asked, ORT_BUILD_ORDINARY, api, handle, err);
     if (named) {
         if (!file_exists(named))
             return tare_fail(err, TARE_ABSENT, "no ONNX Runtime at '%s' (%s)", named,
                              asked[0] ? "option library" : places[build].variable);
         (void)snprintf(api->library, sizeof(api->library), "%s", named);
     } else if (!find_wheel(build, api->library, sizeof(api->library))) {
+        if (build == ORT_BUILD_CUDA)
+            return load_library(asked, ORT_BUILD_ORDINARY, api, handle, err);
         (void)snprintf(api->library, sizeof(api->library), "libonnxruntime.so");
         if (build == ORT_BUILD_ORDINARY)
             *handle = dlopen(api->library, RTLD_NOW | RTLD_LOCAL);
-        if (!*handle && (build != ORT_BUILD_ORDINARY ||
-                         !find_wheel(ORT_BUILD_OPENVINO, api->library, sizeof(api->library))))
+        if (!*handle &&
+            (build != ORT_BUILD_ORDINARY || !find_other(api->library, sizeof(api->library))))
             return tare_fail(err, TARE_ABSENT, "%s", places[build].absent);
     }
     if (!*handle)

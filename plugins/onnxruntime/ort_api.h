@@ -180,7 +180,7 @@ struct ort_api {
  * Finds and loads a build of the library: library if it is not "", else the variable
  * ($TARE_ONNXRUNTIME, $TARE_ONNXRUNTIME_OPENVINO, $TARE_ONNXRUNTIME_CUDA), else the wheel in this
  * installation's .deps (venv, ort-openvino, ort-cuda), else, for ORT_BUILD_ORDINARY, the system's
- * libonnxruntime.so or the build with OpenVINO, which does all that this one does; for
+ * libonnxruntime.so or one of the other builds, which do all that this one does; for
  * ORT_BUILD_CUDA, what ORT_BUILD_ORDINARY is. What is named and missing is an error, not a reason
  * to look further. Asks for the highest API version that the library offers. TARE_ABSENT if there
  * is none, TARE_BROKEN if it cannot be loaded, is no ONNX Runtime or is older than ORT_API_OLDEST.

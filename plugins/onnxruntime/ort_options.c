@@ -27,8 +27,8 @@ const struct tare_option_info ort_options[] = {
      NULL},
     {"prefer_nhwc", "cuda: convolutions with channels last", TARE_OPTION_BOOL, "0", 0, 1, NULL},
     {"tf32", "cuda: let fp32 be computed in tf32", TARE_OPTION_BOOL, "0", 0, 1, NULL},
-    {"fuse_conv_bias", "cuda: add the bias in the convolution (fp16 alone)", TARE_OPTION_BOOL, "0",
-     0, 1, NULL},
+    {"fuse_conv_bias", "cuda: add the bias in the convolution (fp16 and prefer_nhwc=1)",
+     TARE_OPTION_BOOL, "0", 0, 1, NULL},
     {"cudnn_conv_algo_search", "cuda: how an algorithm is chosen for a convolution",
      TARE_OPTION_CHOICE, "exhaustive", 0, 0, "exhaustive|heuristic|default"},
     {"cudnn_conv_use_max_workspace", "cuda: let a convolution have all the memory it asks for",
@@ -80,12 +80,13 @@ enum tare_status ort_check_options(const struct tare_open_options *options, stru
         if (is_given(options, limited[i].name) && !(limited[i].providers & bit))
             return tare_fail(err, TARE_INVALID, "provider %s has no option '%s'", provider,
                              limited[i].name);
-    /* Measured with 1.31.1 and cuDNN 9.19: wrong results, off by tens of thousands. */
+    /* Measured with 1.31.1 and cuDNN 9.19: in fp32 results are off by tens of thousands. */
     if (tare_option_int(options, ort_options, "fuse_conv_bias") &&
-        strcmp(options->precision, "fp16") != 0)
+        (strcmp(options->precision, "fp16") != 0 ||
+         !tare_option_int(options, ort_options, "prefer_nhwc")))
         return tare_fail(err, TARE_INVALID,
-                         "option fuse_conv_bias=1 gives wrong results in %s, need fp16",
-                         options->precision);
+                         "option fuse_conv_bias=1 is known to give right results in fp16 with "
+                         "prefer_nhwc=1 alone, and wrong ones in fp32");
     if (tare_option_int(options, ort_options, "tf32") && strcmp(options->precision, "fp16") == 0)
         return tare_fail(err, TARE_INVALID, "option tf32=1 is for fp32 and int8, not %s",
                          options->precision);

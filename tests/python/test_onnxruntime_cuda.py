@@ -169,7 +169,7 @@ def test_options_reach_the_provider(model, tmp_path):
         "device_id=0", "cudnn_conv_algo_search=HEURISTIC", "cudnn_conv_use_max_workspace=0",
         "use_tf32=1", "gpu_mem_limit=104857600", "prefer_nhwc=1"}
     (tmp_path / "log").unlink()
-    on_device(half, precision="fp16", casts=1, fuse_conv_bias=1).close()
+    on_device(half, precision="fp16", casts=1, fuse_conv_bias=1, prefer_nhwc=1).close()
     assert {"use_tf32=1", "fuse_conv_bias=1"} <= set(log(tmp_path, "cuda"))
     (tmp_path / "log").unlink()
     on_device(model, precision="int8").close()
@@ -205,7 +205,9 @@ def test_options_that_do_not_fit(model):
     def wrong(match, **options):
         refused(tare_abi.INVALID, match, model, **options)
 
-    wrong("fuse_conv_bias=1 gives wrong results in fp32, need fp16", fuse_conv_bias=1)
+    wrong("fuse_conv_bias=1 is known to give right results in fp16 with", fuse_conv_bias=1,
+          prefer_nhwc=1)
+    wrong("prefer_nhwc=1 alone", fuse_conv_bias=1, precision="fp16")
     wrong("tf32=1 is for fp32 and int8, not fp16", tf32=1, precision="fp16")
     wrong("need cuda_graph=0 or profile=0", cuda_graph=1, profile=1)
     wrong("provider cuda has no option 'engine_cache'", engine_cache="x")
