@@ -2,19 +2,33 @@
  * onnxruntime.c - ONNX Runtime through its C API: the "direct" layer. Inputs and outputs are bound
  * once, so that a run copies nothing. The library is found at run time; see ort_api.h.
  */
+#include "base/file.h"
 #include "ort_session.h"
+
+/* Whether there is a build with the provider CUDA. No device is looked for: every cell on the
+ * processor would pay for that. */
+static bool has_cuda(const struct ort_api *ordinary)
+{
+    char path[FILE_MAX_PATH];
+
+    return ort_api_is_there(ORT_BUILD_CUDA) ||
+           (ort_api_beside(ordinary, "libonnxruntime_providers_cuda.so", path, sizeof(path)) &&
+            file_exists(path));
+}
 
 static enum tare_status ort_probe(char *note, size_t note_bytes, struct tare_err *err)
 {
     struct ort_api api;
     enum tare_status status = ort_api_load("", ORT_BUILD_ORDINARY, &api, err);
 
-    if (status == TARE_OK)
-        (void)snprintf(note, note_bytes, "onnxruntime %s (C API %u); provider openvino: %s",
-                       api.release, api.version,
-                       ort_api_is_there(ORT_BUILD_OPENVINO) ? "ok"
-                                                            : "absent, run 'tools/setup openvino'");
-    return status;
+    if (status != TARE_OK)
+        return status;
+    (void)snprintf(
+        note, note_bytes, "onnxruntime %s (C API %u); provider openvino: %s; provider cuda: %s",
+        api.release, api.version,
+        ort_api_is_there(ORT_BUILD_OPENVINO) ? "ok" : "absent, run 'tools/setup openvino'",
+        has_cuda(&api) ? "found" : "absent, TARE_ONNXRUNTIME_CUDA may name it");
+    return TARE_OK;
 }
 
 TARE_EXPORT const struct tare_backend *tare_backend_entry(void);

@@ -152,6 +152,14 @@ bool ort_api_is_there(enum ort_build build)
     return named ? file_exists(named) : find_wheel(build, path, sizeof(path));
 }
 
+bool ort_api_beside(const struct ort_api *api, const char *file, char *path, size_t path_bytes)
+{
+    int folder = (int)(file_base_name(api->library) - api->library);
+    int written = snprintf(path, path_bytes, "%.*s%s", folder, api->library, file);
+
+    return written >= 0 && (size_t)written < path_bytes;
+}
+
 /* A build that does all that the ordinary one does. */
 static bool find_other(char *path, size_t path_bytes)
 {

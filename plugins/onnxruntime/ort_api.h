@@ -191,6 +191,9 @@ enum tare_status ort_api_load(const char *library, enum ort_build build, struct 
 /* Whether that build of the library is where it is looked for; loads nothing. */
 bool ort_api_is_there(enum ort_build build);
 
+/* Path of a file in the library's own folder, whether it is there or not. False: too long. */
+bool ort_api_beside(const struct ort_api *api, const char *file, char *path, size_t path_bytes);
+
 /*
  * Turns a failed result into an error and releases it; TARE_OK for NULL. what says what was tried
  * ("cannot load 'x.onnx'"); the library's text follows on the same line, without its own source

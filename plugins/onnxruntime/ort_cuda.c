@@ -178,14 +178,12 @@ static enum tare_status load_late(const struct ort_api *api, struct tare_err *er
 {
     static const char *const compilers[][2] = {{"libcudart.so.13", "libnvrtc.so.13"},
                                                {"libcudart.so.12", "libnvrtc.so.12"}};
-    size_t folder = (size_t)(file_base_name(api->library) - api->library);
     char path[FILE_MAX_PATH];
 
     for (size_t i = 0; i < sizeof(compilers) / sizeof(compilers[0]); i++)
         if (is_loaded(compilers[i][0]))
             (void)ort_libraries_load(compilers[i][1], api->library, NULL); /* few need it */
-    if (snprintf(path, sizeof(path), "%.*slibonnxruntime_providers_cuda.so", (int)folder,
-                 api->library) >= FILE_MAX_PATH ||
+    if (!ort_api_beside(api, "libonnxruntime_providers_cuda.so", path, sizeof(path)) ||
         !file_exists(path) || is_loaded("libcudnn.so.8"))
         return TARE_OK;
     return ort_libraries_load("libcudnn.so.9", api->library, err);

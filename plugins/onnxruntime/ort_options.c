@@ -90,10 +90,6 @@ enum tare_status ort_check_options(const struct tare_open_options *options, stru
     if (tare_option_int(options, ort_options, "tf32") && strcmp(options->precision, "fp16") == 0)
         return tare_fail(err, TARE_INVALID, "option tf32=1 is for fp32 and int8, not %s",
                          options->precision);
-    if (tare_option_int(options, ort_options, "cuda_graph") &&
-        tare_option_int(options, ort_options, "profile"))
-        return tare_fail(err, TARE_INVALID,
-                         "a CUDA graph has no nodes to time: need cuda_graph=0 or profile=0");
     return TARE_OK;
 }
 

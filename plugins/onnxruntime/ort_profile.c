@@ -1,5 +1,6 @@
 /*
- * ort_profile.c - switches the library's trace on and off, and reads it; see ort_trace.h.
+ * ort_profile.c - switches the library's trace on and off, and reads it; see ort_trace.h. Of a node
+ * on a device the trace times the launch, on the processor, so there it is not used.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@ enum tare_status ort_start_profile(struct tare_session *session,
     const char *folder = getenv("TMPDIR");
     char prefix[FILE_MAX_PATH];
 
-    if (!tare_option_int(options, ort_options, "profile"))
+    if (!tare_option_int(options, ort_options, "profile") || session->device)
         return TARE_OK;
     (void)snprintf(prefix, sizeof(prefix), "%.3000s/tare-trace-%d",
                    folder && folder[0] ? folder : "/tmp", (int)getpid());
@@ -63,6 +64,10 @@ enum tare_status ort_profile(struct tare_session *session, const struct tare_pro
     char *text = NULL;
     size_t size = 0;
 
+    if (session->device)
+        return tare_fail(err, TARE_UNSUPPORTED,
+                         "ONNX Runtime times how a node is launched on the device, not what it "
+                         "does there");
     if (!session->profiling && !session->trace.rows)
         return tare_fail(err, TARE_INVALID, "the session was opened without option profile=1");
     if (session->profiling) {

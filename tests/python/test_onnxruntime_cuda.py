@@ -209,7 +209,6 @@ def test_options_that_do_not_fit(model):
           prefer_nhwc=1)
     wrong("prefer_nhwc=1 alone", fuse_conv_bias=1, precision="fp16")
     wrong("tf32=1 is for fp32 and int8, not fp16", tf32=1, precision="fp16")
-    wrong("need cuda_graph=0 or profile=0", cuda_graph=1, profile=1)
     wrong("provider cuda has no option 'engine_cache'", engine_cache="x")
     wrong("provider tensorrt has no option 'tf32'", provider="tensorrt", tf32=1)
     with pytest.raises(TareError, match="provider cpu has no option 'cuda_graph'"):
