@@ -5,6 +5,7 @@
 
 #include "backend/look.h"
 #include "base/file.h"
+#include "cmd/bench_half.h"
 #include "cmd/bench_int8.h"
 #include "cmd/bench_served.h"
 #include "cmd/command.h"
@@ -223,6 +224,8 @@ static enum tare_status resolve_cell(struct study *study, size_t index, const ch
     if (status == TARE_OK && is_int8(cell) && study->calibration[0] && is_here(cell))
         status = bench_int8_make(fp32_path, study->calibration, bench_int8_target(cell),
                                  cell->model_path, quiet, err);
+    if (status == TARE_OK && bench_half_wanted(cell) && is_here(cell))
+        status = bench_half_make(fp32_path, cell->model_path, err);
     return status;
 }
 
