@@ -118,7 +118,20 @@ static bool in_python(const char *root, size_t length, const struct cuda_library
     return false;
 }
 
-/* The python3 that a shell would take, whose folder may be a virtual environment's. */
+/* In what an interpreter belongs to: program is length bytes, "/env/bin/python3". */
+static bool in_python_of(const char *program, size_t length, const struct cuda_library *library,
+                         const char *name, char *path, size_t path_bytes)
+{
+    for (int up = 0; up < 2; up++) {
+        while (length > 0 && program[length - 1] != '/')
+            length--;
+        while (length > 0 && program[length - 1] == '/')
+            length--;
+    }
+    return length > 0 && in_python(program, length, library, name, path, path_bytes);
+}
+
+/* Every python3 on PATH, whose folder may be a virtual environment's. */
 static bool in_python_on_path(const struct cuda_library *library, const char *name, char *path,
                               size_t path_bytes)
 {
@@ -126,13 +139,11 @@ static bool in_python_on_path(const struct cuda_library *library, const char *na
     char python[FILE_MAX_PATH];
 
     while (list && *list) {
-        size_t length = strcspn(list, ":"), root = length;
+        size_t length = strcspn(list, ":");
 
-        if (in_folder(list, length, "python3", python, sizeof(python))) {
-            while (root > 0 && list[root - 1] != '/')
-                root--;
-            return root > 0 && in_python(list, root - 1, library, name, path, path_bytes);
-        }
+        if (in_folder(list, length, "python3", python, sizeof(python)) &&
+            in_python_of(python, strlen(python), library, name, path, path_bytes))
+            return true;
         list += length + (list[length] == ':');
     }
     return false;
@@ -141,7 +152,7 @@ static bool in_python_on_path(const struct cuda_library *library, const char *na
 static bool find_file(const struct cuda_library *library, const char *name, char *path,
                       size_t path_bytes)
 {
-    const char *environment = getenv("VIRTUAL_ENV");
+    const char *environment = getenv("VIRTUAL_ENV"), *python = getenv("TARE_PYTHON");
     char home[FILE_MAX_PATH], root[FILE_MAX_PATH];
     size_t count = sizeof(system_folders) / sizeof(system_folders[0]);
 
@@ -150,6 +161,9 @@ static bool find_file(const struct cuda_library *library, const char *name, char
     if (file_home(home, sizeof(home), NULL) == TARE_OK &&
         file_join(root, sizeof(root), home, ".deps/*", NULL) == TARE_OK &&
         in_python(root, strlen(root), library, name, path, path_bytes))
+        return true;
+    if (python && strchr(python, '/') &&
+        in_python_of(python, strnlen(python, FILE_MAX_PATH), library, name, path, path_bytes))
         return true;
     if (environment && environment[0] &&
         in_python(environment, strnlen(environment, FILE_MAX_PATH), library, name, path,
