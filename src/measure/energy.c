@@ -7,23 +7,25 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "measure/cold.h"
 #include "measure/gpu.h"
 #include "measure/host.h"
 #include "measure/record.h"
 #include "stats/random.h"
 
 #define VISITS_A_WORKER 2
-#define WARM_UP_NS      ((int64_t)1000 * 1000000) /* of a visit's begin, little is left of it */
+#define WARM_UP_NS      ((int64_t)500 * 1000000) /* of a visit's begin, little is left of it */
 #define IDLE_SETTLE_NS  ((int64_t)1000 * 1000000)
 #define IDLE_SHARE      0.4 /* of a visit, in which a worker's rest is measured */
 #define LOOK_NS         ((int64_t)250 * 1000000)
 #define NEARLY          0.98 /* of a visit's time: what is left is not worth a command */
+#define BASELINES       5    /* windows without a cell, with what they wait for, in visits */
 #define EXPECTED_NS     ((int64_t)5000 * 1000000) /* of a visit, before the period is known */
 
 struct energy_cell {
     struct energy_device *device; /* NULL: no GPU, or one without a sensor */
     int64_t done;                 /* visits in the store, the first ones */
-    bool idle[ENERGY_MAX_VISITS]; /* passes whose idle window is in the store */
+    bool rested;                  /* its worker idle is in the store */
     bool ended;
 };
 
@@ -202,10 +204,11 @@ static enum tare_status use_worker(struct energy *e, size_t i, int64_t pass, int
         cell->done += status == TARE_OK && failure->status == TARE_OK;
         sweeps_tell(e->s, "energy", e->s->study->cells[i].name, pass + 1, 1);
     }
-    if (status == TARE_OK && failure->status == TARE_OK && !cell->idle[pass]) {
+    if (status == TARE_OK && failure->status == TARE_OK && !cell->rested) {
         row.mode = STORE_VISIT_IDLE;
         row.sweep = pass;
         status = visit(e, i, false, &row, failure, err);
+        cell->rested = status == TARE_OK;
     }
     crew_stop(&e->s->crew[i]);
     return status;
@@ -278,9 +281,7 @@ static enum tare_status mark_done(struct energy *e, size_t i, struct tare_err *e
     for (size_t k = 0; k < count; k++) {
         if (rows[k].mode == STORE_VISIT_ENERGY && rows[k].sweep == e->cells[i].done)
             e->cells[i].done++;
-        if (rows[k].mode == STORE_VISIT_IDLE && rows[k].sweep >= 0 &&
-            rows[k].sweep < ENERGY_MAX_VISITS)
-            e->cells[i].idle[rows[k].sweep] = true;
+        e->cells[i].rested = e->cells[i].rested || rows[k].mode == STORE_VISIT_IDLE;
     }
     free(rows);
     return status;
@@ -389,17 +390,42 @@ enum tare_status energy_run(struct sweeps *s, struct tare_err *err)
     return status;
 }
 
+/* A cell's starts and its rest: what there is beside its visits. */
+static int64_t overhead_ns(const struct sweeps *s, size_t i, int64_t visit_ns)
+{
+    int64_t passes = (s->study->energy_visits + VISITS_A_WORKER - 1) / VISITS_A_WORKER;
+    int64_t start = WARM_UP_NS;
+
+    for (size_t k = 0; k < PROTOCOL_STEPS; k++)
+        start += s->cells[i].opened.step_ns[k];
+    return passes * start + IDLE_SETTLE_NS + (int64_t)(IDLE_SHARE * (double)visit_ns);
+}
+
 int64_t energy_expected_ns(const struct sweeps *s)
 {
-    int64_t visits = s->study->energy_visits, total = 0;
-    int64_t passes = (visits + VISITS_A_WORKER - 1) / VISITS_A_WORKER;
-    int64_t each = s->study->energy_ns ? s->study->energy_ns : EXPECTED_NS;
+    int64_t each = s->study->energy_ns ? s->study->energy_ns : EXPECTED_NS, total = 0;
 
     if (!s->study->energy || s->study->throughput)
         return 0;
     for (size_t i = 0; i < s->study->cell_count; i++)
         if (gpu_is(s->study->cells[i].device) && !s->cells[i].ended)
-            total += visits * each +
-                     passes * (each / 2 + IDLE_SETTLE_NS + WARM_UP_NS + s->cells[i].opened.load_ns);
-    return total ? total + 3 * each : 0;
+            total += s->study->energy_visits * each + overhead_ns(s, i, each);
+    total += total ? BASELINES * each : 0;
+    return s->study->budget_ns && total > s->study->budget_ns / 2 ? s->study->budget_ns / 2 : total;
+}
+
+int64_t energy_fit_ns(struct sweeps *s, int64_t most_ns, int64_t least_ns)
+{
+    int64_t left = s->study->budget_ns - sweeps_spent_ns(s) - cold_expected_ns(s),
+            visits = BASELINES;
+
+    if (!s->study->budget_ns)
+        return most_ns;
+    for (size_t i = 0; i < s->study->cell_count; i++)
+        if (gpu_is(s->study->cells[i].device) && !s->cells[i].ended) {
+            left -= overhead_ns(s, i, most_ns);
+            visits += s->study->energy_visits;
+        }
+    left /= visits;
+    return left < least_ns ? least_ns : left < most_ns ? left : most_ns;
 }

@@ -4,11 +4,13 @@
  *
  * It comes after the sweeps, when all their workers have ended. The machine's device is measured
  * empty, then with a worker that has opened it and loaded nothing, then the cells in the order
- * A B C ... C B A, each with a fresh worker and no other alive; a worker makes two visits and then
- * stays idle for a while, which is its own baseline. At the end the device is measured empty again.
+ * A B C ... C B A, each with a fresh worker and no other alive; a worker makes two visits, and the
+ * first one of a cell then stays idle for a while, which is its own baseline. At the end the device
+ * is measured empty again.
  *
- * A visit takes energy_ms of the study, or 50 of the sensor's periods and at least 2 s; it begins
- * at a random moment of the sensor's period.
+ * A visit takes energy_ms of the study, or 50 of the sensor's periods and at least 2 s, of which a
+ * budget that is too short leaves no less than 20 and 2 s; it begins at a random moment of the
+ * period.
  *
  * In the store, under the visit modes "energy" (sweep: the visit's number within the cell) and
  * "idle" (sweep: the pass), both with the device's looks (gpu.h):
@@ -28,12 +30,12 @@
 #include "measure/sweeps_inner.h"
 #include "power/power.h"
 
-#define ENERGY_FACT_ASKED "run.energy" /* visits of a cell */
-#define ENERGY_FACT_WHY   "energy.why" /* why nothing was measured */
-#define ENERGY_FACT_FAILED                                                                         \
-    "energy.failed."            /* and the cell's id: why it has less than asked for               \
-                                 */
+#define ENERGY_FACT_ASKED  "run.energy"     /* visits of a cell */
+#define ENERGY_FACT_WHY    "energy.why"     /* why nothing was measured */
+#define ENERGY_FACT_FAILED "energy.failed." /* and the cell's id: why it has not all of them */
+
 #define ENERGY_PERIODS     50   /* of the sensor, at least, in a visit */
+#define ENERGY_FEWEST      20   /* where a budget has no room for more */
 #define ENERGY_LEAST_READS 5    /* in a visit that counts */
 #define ENERGY_MAX_VISITS  1000 /* as a study may ask for */
 #define ENERGY_MAX_WINDOWS 100  /* of a device without a cell */
@@ -63,6 +65,10 @@ enum tare_status energy_run(struct sweeps *s, struct tare_err *err);
 
 /* How long that will take; for the plan of a budget. */
 int64_t energy_expected_ns(const struct sweeps *s);
+
+/* How long a visit may be, for all of them to fit into what a budget has left; most_ns without a
+ * budget, and never under least_ns. */
+int64_t energy_fit_ns(struct sweeps *s, int64_t most_ns, int64_t least_ns);
 
 /* --- energy_device.c --- */
 

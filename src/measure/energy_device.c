@@ -177,8 +177,10 @@ enum tare_status energy_prepare(struct sweeps *s, struct energy_device *device,
     if (status != TARE_OK)
         return status;
     period = device->period_ns ? device->period_ns : UNSEEN_NS;
-    device->visit_ns =
-        wanted ? wanted : within(ENERGY_PERIODS * period, LEAST_VISIT_NS, MOST_VISIT_NS);
+    if (wanted == 0)
+        wanted = energy_fit_ns(s, within(ENERGY_PERIODS * period, LEAST_VISIT_NS, MOST_VISIT_NS),
+                               within(ENERGY_FEWEST * period, LEAST_VISIT_NS, MOST_VISIT_NS));
+    device->visit_ns = wanted;
     device->step_ns = device->source.kind == POWER_COUNTER ? within(period / 20, 1000000, 10000000)
                                                            : within(period / 5, 5000000, 100000000);
     device->rest_ns = device->period_ns * 3 / 4;

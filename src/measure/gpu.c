@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "cuda/cuda.h"
 
-#define LOOK_NS ((int64_t)250 * 1000000)
+#define LOOK_NS ((int64_t)500 * 1000000)
 
 bool gpu_is(const char *device)
 {

@@ -2,7 +2,7 @@
  * gpu.h - the GPUs of a study's cells: which board each is, and what it does during a visit (rule
  * 7): clocks, heat, and why it is not faster. Private to this room.
  *
- * A visit's looks become its series "gpu_...": one at each of its edges and one every 250 ms
+ * A visit's looks become its series "gpu_...": one at each of its edges and one every 500 ms
  * between, by a thread of the harness. What the board does not tell is left out.
  *
  * Threads: these belong to the thread of the study; the looks are made by one of their own.
