@@ -116,9 +116,16 @@ static enum tare_status load(const struct trt_build_job *job, const struct machi
                              struct trt_library *library, struct tare_err *err)
 {
     struct tare_err inner = TARE_ERR_INIT;
-    enum tare_status status =
-        trt_library_load_any(job->library, trt_build_flavours(job), library, &inner);
+    unsigned flavours = trt_build_flavours(job);
+    enum tare_status status;
 
+    if (flavours == 0)
+        return tare_fail(err, TARE_UNSUPPORTED,
+                         "sm_%d is not this machine's GPU (%s): TensorRT for RTX alone builds for "
+                         "another, and it knows no %s",
+                         (int)job->architecture, machine->gpu[0] ? machine->gpu : "here is none",
+                         job->calibration ? "calibration cache" : "DLA");
+    status = trt_library_load_any(job->library, flavours, library, &inner);
     if (status == TARE_OK)
         return TARE_OK;
     if (status == TARE_UNSUPPORTED && job->architecture != job->here)

@@ -15,11 +15,15 @@ enum {
 
 unsigned trt_build_flavours(const struct trt_build_job *job)
 {
+    unsigned flavours = TRT_ANY;
+
     if (job->architecture != job->here)
-        return TRT_BIT(TRT_RTX);
+        flavours &= TRT_BIT(TRT_RTX);
     if (job->calibration)
-        return TRT_BIT(TRT_8_6) | TRT_BIT(TRT_10);
-    return job->dla_core >= 0 ? TRT_ANY & ~TRT_BIT(TRT_RTX) : TRT_ANY;
+        flavours &= TRT_BIT(TRT_8_6) | TRT_BIT(TRT_10);
+    if (job->dla_core >= 0)
+        flavours &= ~TRT_BIT(TRT_RTX);
+    return flavours;
 }
 
 enum tare_status trt_build_fail(struct trt_build *build, const char *what, struct tare_err *err)

@@ -42,7 +42,7 @@ struct trt_build_facts {
     bool timing_cache; /* one was kept */
 };
 
-/* Which flavours can do a job, as TRT_BIT. */
+/* Which flavours can do a job, as TRT_BIT; 0: none. */
 unsigned trt_build_flavours(const struct trt_build_job *job);
 
 /*

@@ -35,7 +35,7 @@ enum tare_status trt_timing_load(struct trt_build *build, struct tare_err *err);
 enum tare_status trt_timing_save(struct trt_build *build, struct tare_err *err);
 
 /* An IInt8Calibrator that hands over a calibration cache, of 8.6 and 10. */
-enum tare_status trt_calibrator_new(enum trt_flavour flavour, const char *path,
+enum tare_status trt_calibrator_new(const struct trt_library *library, const char *path,
                                     struct trt_calibrator **calibrator, struct tare_err *err);
 void trt_calibrator_free(struct trt_calibrator *calibrator);
 

@@ -86,7 +86,26 @@ static const trt_function table_10[] = {
     (trt_function)read_cache,      (trt_function)write_cache,    (trt_function)algorithm,
 };
 
-enum tare_status trt_calibrator_new(enum trt_flavour flavour, const char *path,
+/* "TRT-8601-EntropyCalibration2": one for another version is not taken, and nothing says so. */
+static enum tare_status check_header(const char *cache, const char *path,
+                                     const struct trt_library *library, struct tare_err *err)
+{
+    char *end = NULL;
+    long version;
+
+    if (strncmp(cache, CACHE_BEGINNING, strlen(CACHE_BEGINNING)) != 0)
+        return tare_fail(err, TARE_BADDATA,
+                         "'%s' is no calibration cache: 'tare quantize --cache' makes one", path);
+    version = strtol(cache + strlen(CACHE_BEGINNING), &end, 10);
+    if (version == library->version && *end == '-')
+        return TARE_OK;
+    return tare_fail(err, TARE_UNSUPPORTED,
+                     "'%s' is for TensorRT %ld, the library is %d: 'tare quantize --cache "
+                     "--trt-version %d' makes one for it",
+                     path, version, (int)library->version, (int)library->version);
+}
+
+enum tare_status trt_calibrator_new(const struct trt_library *library, const char *path,
                                     struct trt_calibrator **calibrator, struct tare_err *err)
 {
     struct trt_calibrator *made = calloc(1, sizeof(*made));
@@ -95,11 +114,10 @@ enum tare_status trt_calibrator_new(enum trt_flavour flavour, const char *path,
     *calibrator = NULL;
     if (!made)
         return tare_fail(err, TARE_NOMEM, "out of memory for a calibrator");
-    made->table = flavour == TRT_8_6 ? table_8 : table_10;
+    made->table = library->flavour == TRT_8_6 ? table_8 : table_10;
     status = file_read(path, MAX_CACHE, &made->cache, &made->cache_bytes, err);
-    if (status == TARE_OK && strncmp(made->cache, CACHE_BEGINNING, strlen(CACHE_BEGINNING)) != 0)
-        status = tare_fail(err, TARE_BADDATA,
-                           "'%s' is no calibration cache: 'tare quantize --cache' makes one", path);
+    if (status == TARE_OK)
+        status = check_header(made->cache, path, library, err);
     if (status == TARE_OK)
         *calibrator = made;
     else

@@ -150,7 +150,7 @@ static enum tare_status set_calibrator(struct trt_build *build, struct tare_err 
 
     if (!build->job->calibration)
         return TARE_OK;
-    status = trt_calibrator_new(build->flavour, build->job->calibration, &build->calibrator, err);
+    status = trt_calibrator_new(&build->library, build->job->calibration, &build->calibrator, err);
     if (status != TARE_OK)
         return status;
     set = trt_call_find(build->flavour, build->config, TRT_CONFIG_SET_CALIBRATOR);
