@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "cmd/bench_half.h"
 #include "cmd/bench_int8.h"
+#include "cmd/bench_plans.h"
 #include "cmd/bench_served.h"
 #include "cmd/command.h"
 #include "cmd/version.h"
@@ -120,7 +121,8 @@ static const struct maker {
 
 /*
  * Whether a cell needs a file made for its precision: always for int8; for another one unless its
- * runtime converts. A plugin that is not there is left to say so itself.
+ * runtime converts or its engine is built from the FP32 file. A plugin that is not there is left to
+ * say so itself.
  */
 static enum tare_status needs_own_file(const struct study_cell *cell, bool *needs,
                                        struct tare_err *err)
@@ -131,6 +133,10 @@ static enum tare_status needs_own_file(const struct study_cell *cell, bool *need
     *needs = strcmp(cell->precision, "fp32") != 0;
     if (!*needs || strcmp(cell->precision, "int8") == 0)
         return TARE_OK;
+    if (bench_needs_plan(cell)) {
+        *needs = false;
+        return TARE_OK;
+    }
     status = backend_look_at(study_cell_plugin(cell), LOOK_PATIENCE_NS, &look, err);
     *needs = status == TARE_OK && !look.converts;
     return status;
@@ -237,11 +243,14 @@ enum tare_status bench_export_models(struct study *study, const char *models, co
     bool any = false;
 
     for (size_t i = 0; i < study->cell_count; i++)
-        any = any || is_exported(&study->cells[i]) || layer_find(study->cells[i].layer);
+        any = any || is_exported(&study->cells[i]) || layer_find(study->cells[i].layer) ||
+              bench_needs_plan(&study->cells[i]);
     if (any)
         status = models_folder(models, output, folder, sizeof(folder), err);
     for (size_t i = 0; i < study->cell_count && status == TARE_OK; i++) {
         status = resolve_cell(study, i, folder, quiet, err);
+        if (status == TARE_OK && bench_needs_plan(&study->cells[i]))
+            status = bench_plan_make(&study->cells[i], folder, quiet, err);
         if (status == TARE_OK)
             status = bench_serve(study, &study->cells[i], folder, err);
     }

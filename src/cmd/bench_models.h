@@ -14,8 +14,9 @@
  * convert, gets that file's sibling X.PRECISION.onnx, which 'tare quantize' makes; if_missing says
  * so where it is not there. An INT8 file is X.int8.onnx, X.int8-openvino.onnx where OpenVINO runs
  * it and X.int8-tensorrt.onnx on a GPU, and is made here if the study names pictures to calibrate
- * on. A cell of a served layer gets a repository of its own in the same folder (bench_served.h).
- * TARE_INVALID for two checkpoints that would be exported to the same file.
+ * on. A cell that TensorRT runs gets the engine of its file (bench_plans.h). A cell of a served
+ * layer gets a repository of its own in the same folder (bench_served.h). TARE_INVALID for two
+ * checkpoints that would be exported to the same file.
  */
 enum tare_status bench_export_models(struct study *study, const char *models, const char *output,
                                      bool quiet, struct tare_err *err);
