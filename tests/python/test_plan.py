@@ -379,3 +379,34 @@ def test_what_fails_leaves_nothing_behind(tare, models, tmp_path, fail, says, ve
     error = refusal(tare, models["fp32"], "-o", tmp_path, env=standin(version=version, fail=fail))
     assert says in error and len(error.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("target, architecture", (("a6000", 86), ("orin", 87)))
+def test_builds_what_a_repository_misses(tare, models, tmp_path, target, architecture):
+    """The command that `tare repo` names, as it stands, in the repository."""
+    done = tare("repo", "--target", target, "-o", tmp_path / "repo", "--models", "yolov8", "--json")
+    assert done.returncode == 0, done.stderr
+    missing, = (m for m in json.loads(done.stdout)["missing"] if m["path"].endswith(".plan"))
+    assert missing["command"].startswith("tare plan ")
+    made = plan(tare, *missing["command"].split()[2:], cwd=tmp_path / "repo",
+                env=standin(architecture, version=100300))
+    assert made["architecture"] == f"sm_{architecture}"
+    assert (tmp_path / "repo" / missing["path"]).exists()
+
+
+@pytest.mark.skipif(not (ROOT / "bin/plugins/tensorrt.so").exists(), reason="no plugin tensorrt")
+def test_bench_builds_engines(tare, tmp_path):
+    cells = [{"name": p, "runtime": "tensorrt", "device": "cuda:0", "precision": p}
+             for p in ("fp32", "fp16")]
+    study = tmp_path / "s.json"
+    study.write_text(json.dumps({"name": "s", "model": str(DATA / "yolov8n.pt"), "sweeps": 1,
+                                 "images": str(DATA / "sample/images"), "restarts": 1,
+                                 "budget_ms": 1000, "cells": cells}))
+    done = tare("bench", study, "-o", tmp_path / "o.db", env=standin(version=100300, fail="build"))
+    for precision in ("fp32", "fp16"):
+        assert f"cell '{precision}' skipped: no engine: TensorRT 10.3.0 cannot build an engine: " \
+               "could not find any implementation" in done.stderr
+    assert not list((tmp_path / "models").glob("*.plan*"))
+    tare("bench", study, "-o", tmp_path / "o.db", env=standin(version=100300))
+    made = list((tmp_path / "models").glob("yolov8n-raw-640-b1.sm87.trt10.3.0.fp??-*.plan"))
+    assert len(made) == 2
