@@ -27,7 +27,7 @@ static enum tare_status ort_probe(char *note, size_t note_bytes, struct tare_err
         note, note_bytes, "onnxruntime %s (C API %u); provider openvino: %s; provider cuda: %s",
         api.release, api.version,
         ort_api_is_there(ORT_BUILD_OPENVINO) ? "ok" : "absent, run 'tools/setup openvino'",
-        has_cuda(&api) ? "found" : "absent, TARE_ONNXRUNTIME_CUDA may name it");
+        has_cuda(&api) ? "found" : "absent, run 'tools/setup ort-cuda'");
     return TARE_OK;
 }
 

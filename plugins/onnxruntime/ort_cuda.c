@@ -150,8 +150,8 @@ static enum tare_status append(const struct tare_session *session, const char *n
     (void)snprintf(what, sizeof(what), "cannot use ONNX Runtime's provider %s", name);
     if (ort_api_check(api, calls->create(&made), "it", &reason) != TARE_OK)
         return tare_fail(err, TARE_ABSENT,
-                         "ONNX Runtime '%.200s' has no provider %s: TARE_ONNXRUNTIME_CUDA may name "
-                         "the libonnxruntime.so of one that has, as onnxruntime-gpu",
+                         "ONNX Runtime '%.200s' has no provider %s: run 'tools/setup ort-cuda', or "
+                         "set TARE_ONNXRUNTIME_CUDA to the libonnxruntime.so of onnxruntime-gpu",
                          api->library, name);
     status = set_options(api, calls, name, made, pairs, err);
     if (status == TARE_OK)

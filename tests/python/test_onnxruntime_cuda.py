@@ -218,7 +218,7 @@ def test_options_that_do_not_fit(model):
 
 
 def test_no_driver_device_or_provider(model, monkeypatch):
-    refused(tare_abi.ABSENT, "ONNX Runtime '.*' has no provider CUDA: TARE_ONNXRUNTIME_CUDA may",
+    refused(tare_abi.ABSENT, "ONNX Runtime '.*' has no provider CUDA: run 'tools/setup ort-cuda'",
             model, library=REAL)
     monkeypatch.setenv("TARE_ONNXRUNTIME_CUDA", "/nowhere.so")
     refused(tare_abi.ABSENT, r"no ONNX Runtime at '/nowhere.so' \(TARE_ONNXRUNTIME_CUDA\)", model,
