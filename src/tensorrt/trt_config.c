@@ -82,7 +82,7 @@ static enum tare_status set_capability(struct trt_build *build, struct tare_err 
         trt_call_int_at(build->flavour, build->config, TRT_CONFIG_CAPABILITY, 0) != wanted)
         return tare_fail(err, TARE_UNSUPPORTED,
                          "%s builds for sm_75, sm_80, sm_86, sm_89, sm_120 and sm_121, not for "
-                         "sm_%d: its engines are built on such a machine",
+                         "sm_%d: TensorRT on such a machine does",
                          build->library.name, (int)wanted);
     return TARE_OK;
 }

@@ -24,15 +24,17 @@ static const struct verified {
 };
 #define NEED "need TensorRT 8.6, 10.0 to 10.16, 11.0 to 11.1 or TensorRT for RTX 1.7"
 
+#define WHEELS ".deps/{*,venv/lib/python3*/site-packages}/tensorrt_libs/"
+
 /* In the order that they are tried. */
 static const struct place {
     enum trt_flavour flavour;
     const char *name;    /* what the dynamic linker is asked for; NULL: only the pattern */
     const char *pattern; /* below the installation's folder */
 } places[] = {
-    {TRT_11, "libnvinfer.so.11", ".deps/*/tensorrt_libs/libnvinfer.so.11"},
-    {TRT_10, "libnvinfer.so.10", ".deps/*/tensorrt_libs/libnvinfer.so.10"},
-    {TRT_8_6, "libnvinfer.so.8", ".deps/*/tensorrt_libs/libnvinfer.so.8"},
+    {TRT_11, "libnvinfer.so.11", WHEELS "libnvinfer.so.11"},
+    {TRT_10, "libnvinfer.so.10", WHEELS "libnvinfer.so.10"},
+    {TRT_8_6, "libnvinfer.so.8", WHEELS "libnvinfer.so.8"},
     {TRT_RTX, "libtensorrt_rtx.so.1",
      ".deps/tensorrt/onnxruntime_ep_nv_tensorrt_rtx/libtensorrt_rtx.so.1*"},
 };
@@ -159,7 +161,7 @@ static bool find_wheel(const char *pattern, char *path, size_t path_bytes)
     if (file_home(home, sizeof(home), NULL) != TARE_OK ||
         file_join(whole, sizeof(whole), home, pattern, NULL) != TARE_OK)
         return false;
-    hit = glob(whole, 0, NULL, &found) == 0 && found.gl_pathc > 0 &&
+    hit = glob(whole, GLOB_BRACE, NULL, &found) == 0 && found.gl_pathc > 0 &&
           strlen(found.gl_pathv[0]) < path_bytes;
     if (hit)
         (void)snprintf(path, path_bytes, "%s", found.gl_pathv[0]);
@@ -192,13 +194,14 @@ static enum tare_status search(unsigned flavours, struct trt_library *library, s
                 return TARE_OK;
     if (refused.status != TARE_OK)
         return tare_fail(err, refused.status, "%s", refused.text);
+    if (flavours == TRT_BIT(TRT_RTX))
+        return tare_fail(err, TARE_ABSENT,
+                         "no TensorRT for RTX on this machine: run 'tools/setup tensorrt', or set "
+                         "TARE_TENSORRT to its libtensorrt_rtx.so");
     return tare_fail(
-        err, TARE_ABSENT,
-        flavours == TRT_BIT(TRT_RTX)
-            ? "no TensorRT for RTX on this machine: run 'tools/setup tensorrt', or set "
-              "TARE_TENSORRT to its libtensorrt_rtx.so"
-            : "no TensorRT on this machine: set TARE_TENSORRT to its libnvinfer.so, or "
-              "run 'tools/setup tensorrt' for TensorRT for RTX");
+        err, TARE_ABSENT, "no TensorRT%s on this machine: set TARE_TENSORRT to its libnvinfer.so%s",
+        flavours & TRT_BIT(TRT_RTX) ? "" : " that can do this",
+        flavours & TRT_BIT(TRT_RTX) ? ", or run 'tools/setup tensorrt' for TensorRT for RTX" : "");
 }
 
 enum tare_status trt_library_load_any(const char *path, unsigned flavours,
