@@ -129,27 +129,32 @@ static enum tare_status check_product(struct bench *bench, struct task *task,
     return status;
 }
 
-/* The way that takes least; those that give wrong answers or fail are an error. */
+/* The way that takes least. One that gives wrong answers is an error; one that turns out not to be
+ * open here is passed over while there is another. */
 static enum tare_status choose_way(struct bench *bench, struct task *task,
                                    const struct peak_values *values, struct tare_err *err)
 {
+    struct tare_err closed = TARE_ERR_INIT;
     int64_t least = INT64_MAX, ns = 0;
-    int best = 0;
-    enum tare_status status = TARE_OK;
+    int best = -1;
 
     for (task->way = 0; task->way < cublaslt_product_ways(task->product); task->way++) {
-        status = check_product(bench, task, values, err);
+        struct tare_err failure = TARE_ERR_INIT;
+        enum tare_status status = check_product(bench, task, values, &failure);
+
         if (status == TARE_OK)
-            status = time_repeats(bench, task, 2, &ns, err);
+            status = time_repeats(bench, task, 2, &ns, &failure);
+        if (status != TARE_OK && status != TARE_UNSUPPORTED)
+            return tare_fail(err, status, "%s", failure.text);
         if (status != TARE_OK)
-            return status;
-        if (ns < least) {
+            (void)tare_fail(&closed, status, "%s", failure.text);
+        else if (ns < least) {
             least = ns;
             best = task->way;
         }
     }
     task->way = best;
-    return TARE_OK;
+    return best >= 0 ? TARE_OK : tare_fail(err, TARE_UNSUPPORTED, "%s", closed.text);
 }
 
 static enum tare_status fill(struct bench *bench, void *matrix, const void *block,

@@ -100,12 +100,17 @@ static void tells_wrong_answers(void)
 static void leaves_out_what_the_device_lacks(void)
 {
     const struct peak_cuda old = measured("sm=75", ""), poor = measured("", "lacks=int8");
+    const struct peak_cuda one = measured("", "fail=cublasLtMatmul:1:15");
+    const struct peak_cuda none = measured("", "fail=cublasLtMatmul:0:15");
 
     CHECK_TEXT(old.operations[PEAK_TF32].why, "sm_75 has no tf32");
     CHECK_TEXT(old.operations[PEAK_BF16].why, "sm_75 has no bf16");
     CHECK(old.operations[PEAK_FP16].rate.best > 0);
     CHECK_TEXT(poor.operations[PEAK_INT8].why, "cuBLASLt 13.2.3 multiplies no int8 on this device");
     CHECK(poor.operations[PEAK_BF16].rate.best > 0);
+    CHECK(one.operations[PEAK_FP32].rate.best > 0); /* by the other way */
+    CHECK_TEXT(none.operations[PEAK_FP32].why,
+               "cuBLASLt cannot multiply: CUBLAS_STATUS_NOT_SUPPORTED");
 }
 
 static void copies_need_no_library(void)
