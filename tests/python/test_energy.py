@@ -156,7 +156,8 @@ def test_every_form_of_the_report_says_stand_in(tare, tmp_path, play):
         assert float(row["energy_low_j"]) < float(row["energy_j"]) < float(row["energy_high_j"])
         assert float(row["idle_empty_w"]) == pytest.approx(EMPTY, rel=0.01)
         assert float(row["gpu_memory_clock_mhz"]) == 2600
-    assert float(rows[2]["energy_ratio"]) > 1
+    low, high = float(rows[2]["energy_ratio_low"]), float(rows[2]["energy_ratio_high"])
+    assert 0 < low < float(rows[2]["energy_ratio"]) < high
     page = tmp_path / "report.html"
     assert tare("report", path, "-o", page).returncode == 0
     table = page.read_text().split("<h2>Energy</h2>")[1].split("</section>")[0]
