@@ -141,6 +141,21 @@ def test_joules_are_power_times_time(tare, tmp_path, play):
     assert not notes(ledger, "not_measured", "energy")
 
 
+def test_a_worker_that_holds_the_device_is_a_baseline(tare, tmp_path, play, monkeypatch):
+    """The stand-in for CUDA's driver opens; to the one for NVML that is a worker as any other."""
+    play()
+    monkeypatch.setenv("TARE_CUDA_DRIVER", str(ROOT / "build/fixtures/cuda_standin.so"))
+    path = tmp_path / "run.db"
+    done = bench(tare, write(tmp_path, energy_visits=2, cells=STUDY["cells"][:1]), path)
+    assert done.returncode == 0, done.stderr
+    ledger = ledger_of(tare, path)
+    e = ledger["cells"][0]["energy"]
+    assert e["idle"]["context"]["watts"] == pytest.approx(OPEN, rel=0.01)
+    assert e["idle"]["context"]["net_joules"] == pytest.approx(
+        e["joules"] * (e["watts"] - OPEN) / e["watts"], rel=0.02)
+    assert not notes(ledger, "not_measured", "context open")
+
+
 def test_every_form_of_the_report_says_stand_in(tare, tmp_path, play):
     play()
     path = tmp_path / "run.db"
