@@ -19,6 +19,7 @@ help:
 	@echo 'make fuzz        search for new failures in each parser, FUZZ_SECONDS=30 each; F=name'
 	@echo 'make install     to PREFIX=/usr/local, below DESTDIR; make uninstall takes it away'
 	@echo 'make setup       install what demo, test and bench would install when first run'
+	@echo 'make gpu-pack    one archive with all that a bare GPU machine needs: docs/gpu.md'
 	@echo 'make clean       remove what was built; make distclean also what was installed in .deps'
 
 .PHONY: setup
@@ -101,6 +102,13 @@ trust-study:
 	@tools/setup run
 	@$(MAKE) -s $(JOBS) all
 	@$(PYTHON) tools/trust-study --repetitions '$(REPETITIONS)'
+
+# --- one archive for a GPU machine that has nothing installed -----------------------------------
+
+.PHONY: gpu-pack
+gpu-pack:
+	@tools/setup run
+	@tools/gpu-pack build/tare-gpu-pack.tar.xz
 
 # --- install -------------------------------------------------------------------------------------
 
