@@ -11,8 +11,8 @@ from conftest import ROOT
 
 STUDY = ROOT / "studies/yolov8-gpu.json"
 PRECISIONS, BATCHES = ("fp32", "fp16", "int8"), (1, 4, 8)
-WHY = re.compile(r"no CUDA device|has no CUDA|has no torch|no int8 of its own|no TensorRT|"
-                 r"TensorRT|no plugin is called 'tensorrt'|has no option|no CUDA provider")
+WHY = re.compile(r"there is no '/nowhere/libcuda.so.1'|has no torch|no int8 of its own|"
+                 r"no TensorRT on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_without_a_gpu_every_cell_says_why(tare, tmp_path):
         if cell["device"] == "cpu":
             assert cell["state"] == "ok" and cell["accuracy"]["ap"] > 0.4
         else:
-            assert cell["state"] in ("skipped", "failed") and WHY.search(cell["reason"]), cell
+            assert cell["state"] == "skipped" and WHY.search(cell["reason"]), cell
             assert "\n" not in cell["reason"] and len(cell["reason"]) < 400
     made = {path.name for path in (tmp_path / "models").iterdir()}
     assert {f"yolov8n-raw-640-b{batch}.fp16.onnx" for batch in BATCHES} <= made
