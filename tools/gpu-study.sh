@@ -99,7 +99,8 @@ mkdir -p "$out" "$models"
 "$tare" doctor >"$out/doctor.txt" 2>&1 || true
 result=$out/result.sqlite
 if [ -s "$result" ]; then
-    set -- --resume "$result" "$@"
+    say "goes on with '$result', as it was begun"
+    set -- --resume "$result"
 else
     [ -z "$pictures" ] || set -- -i "$pictures/images" -a "$pictures/instances.json" "$@"
     set -- "$study" -o "$result" "$@"

@@ -108,3 +108,30 @@ def test_proving_tensorrt_says_what_is_missing(pack, place, tmp_path):
     for line, what in zip(missing, ("NVIDIA's driver", "a GPU: there is no /dev/nvidia0",
                                     "TensorRT: no ")):
         assert what in line
+
+
+def test_proving_tensorrt_to_its_bundle(tmp_path):
+    """With stand-ins for driver and library, which build no engine: the way, not the figures."""
+    study = tmp_path / "small.json"
+    study.write_text(json.dumps({
+        "name": "small", "model": str(ROOT / "data/yolov8n.pt"), "timed": "run", "sweeps": 1,
+        "images": str(ROOT / "data/sample/images"), "restarts": 1, "runs": 1, "warmup_ms": 0,
+        "warmup_runs": 1, "defaults": {"head": "raw"},
+        "cells": [{"runtime": "tensorrt", "device": "cuda:0"}, {"name": "here"}]}))
+    env = {**os.environ, "TARE_CUDA_DRIVER": str(ROOT / "build/fixtures/cuda_standin.so"),
+           "STANDIN_CUDA": "sm=86,devices=1,memory_mb=4000",
+           "TARE_TENSORRT": str(ROOT / "build/fixtures/trt-10/libnvinfer.so.10")}
+    env.pop("TARE_DATA", None)
+    checked = run("tools/prove-tensorrt.sh", "--check", env=env)
+    assert checked.returncode == 0 and checked.stderr.endswith("all that it needs is here\n")
+    out = tmp_path / "proof"
+    done = run("tools/prove-tensorrt.sh", "-o", out, "-s", study, "--", "-q", "--no-peaks", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "nothing below is a measurement" in done.stderr and "please send" in done.stderr
+    assert done.stderr.count("prove-tensorrt: no engine in ") == 3
+    with tarfile.open(tmp_path / "proof.tar.gz") as bundle:
+        text = bundle.extractfile("proof/report.txt").read().decode()
+        log = bundle.extractfile("proof/log.txt").read().decode()
+    assert "stand-in, no device" in text and "createInferBuilder_INTERNAL" in log
+    again = run("tools/prove-tensorrt.sh", "-o", out, "-s", study, env=env)
+    assert "goes on with" in again.stderr
