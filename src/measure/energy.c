@@ -229,6 +229,13 @@ static enum tare_status end_cell(struct energy *e, size_t i, const struct tare_e
     return store_put_fact(e->s->store, e->s->result->run_id, key, failure->text, err);
 }
 
+static bool takes_part(const struct sweeps *s, size_t i)
+{
+    const struct study_cell *cell = &s->study->cells[i];
+
+    return gpu_is(cell->device) && cell->energy && !s->cells[i].ended;
+}
+
 /* From the seed and the pass alone, so that a resumed run keeps to it: every second pass goes the
  * way of the one before it backwards. */
 static void order_cells(const struct sweeps *s, int64_t pass, size_t *order)
@@ -293,7 +300,7 @@ static enum tare_status find_device(struct energy *e, size_t i, struct tare_err 
     enum tare_status status = TARE_OK;
     size_t d = 0;
 
-    if (!gpu || e->s->cells[i].ended)
+    if (!gpu || !takes_part(e->s, i))
         return TARE_OK;
     while (d < e->device_count && e->devices[d].gpu != gpu)
         d++;
@@ -343,6 +350,22 @@ static enum tare_status measure(struct energy *e, struct tare_err *err)
     return status == TARE_OK ? measure_empty(e, false, err) : status;
 }
 
+/* Those that the study leaves out, for a reader who misses them. */
+static enum tare_status put_left_out(struct sweeps *s, struct tare_err *err)
+{
+    enum tare_status status = TARE_OK;
+
+    for (size_t i = 0; i < s->study->cell_count && status == TARE_OK; i++) {
+        char key[sizeof(ENERGY_FACT_LEFT_OUT) + 20];
+
+        if (s->study->cells[i].energy || !gpu_is(s->study->cells[i].device))
+            continue;
+        (void)snprintf(key, sizeof(key), ENERGY_FACT_LEFT_OUT "%lld", (long long)s->cells[i].id);
+        status = store_put_fact(s->store, s->result->run_id, key, "1", err);
+    }
+    return status;
+}
+
 static enum tare_status put_asked(struct sweeps *s, struct tare_err *err)
 {
     char text[32];
@@ -353,14 +376,14 @@ static enum tare_status put_asked(struct sweeps *s, struct tare_err *err)
     (void)snprintf(text, sizeof(text), "%lld", (long long)s->study->energy_visits);
     status = store_put_fact(s->store, s->result->run_id, ENERGY_FACT_ASKED, text, err);
     for (size_t i = 0; i < s->study->cell_count; i++)
-        any = any || (gpu_is(s->study->cells[i].device) && !s->cells[i].ended);
+        any = any || takes_part(s, i);
     if (!any)
         why = "no cell ran on a GPU, and other sensors are not read yet: no joules";
     else if (s->study->throughput)
         why = "not in throughput mode: joules are of one stream";
-    return status == TARE_OK
-               ? store_put_fact(s->store, s->result->run_id, ENERGY_FACT_WHY, why, err)
-               : status;
+    if (status == TARE_OK)
+        status = store_put_fact(s->store, s->result->run_id, ENERGY_FACT_WHY, why, err);
+    return status == TARE_OK ? put_left_out(s, err) : status;
 }
 
 enum tare_status energy_run(struct sweeps *s, struct tare_err *err)
@@ -408,7 +431,7 @@ int64_t energy_expected_ns(const struct sweeps *s)
     if (!s->study->energy || s->study->throughput)
         return 0;
     for (size_t i = 0; i < s->study->cell_count; i++)
-        if (gpu_is(s->study->cells[i].device) && !s->cells[i].ended)
+        if (takes_part(s, i))
             total += s->study->energy_visits * each + overhead_ns(s, i, each);
     total += total ? BASELINES * each : 0;
     return s->study->budget_ns && total > s->study->budget_ns / 2 ? s->study->budget_ns / 2 : total;
@@ -422,7 +445,7 @@ int64_t energy_fit_ns(struct sweeps *s, int64_t most_ns, int64_t least_ns)
     if (!s->study->budget_ns)
         return most_ns;
     for (size_t i = 0; i < s->study->cell_count; i++)
-        if (gpu_is(s->study->cells[i].device) && !s->cells[i].ended) {
+        if (takes_part(s, i)) {
             left -= overhead_ns(s, i, most_ns);
             visits += s->study->energy_visits;
         }

@@ -56,12 +56,23 @@ static enum tare_status note_device(struct ledger *ledger, const struct ledger_c
     return status;
 }
 
+/* One that could have had joules, and that the study did not ask for. */
+static bool is_left_out(const struct ledger *ledger, const struct ledger_cell *cell)
+{
+    char key[sizeof(ENERGY_FACT_LEFT_OUT) + 20];
+
+    (void)snprintf(key, sizeof(key), ENERGY_FACT_LEFT_OUT "%lld", (long long)cell->row.id);
+    return cell->row.state == STORE_CELL_OK && ledger_fact(ledger, key)[0];
+}
+
 static enum tare_status note_cell(struct ledger *ledger, const struct ledger_cell *cell,
                                   size_t asked, struct tare_err *err)
 {
     const struct ledger_energy *e = &cell->energy;
     enum tare_status status = TARE_OK;
 
+    if (is_left_out(ledger, cell))
+        return TARE_OK;
     if (!gpu_is(cell->row.device) || !fact_of(ledger, cell->row.device, "source")[0] ||
         cell->row.state != STORE_CELL_OK)
         return TARE_OK;
@@ -84,7 +95,7 @@ enum tare_status ledger_energy_notes(struct ledger *ledger, struct tare_err *err
 {
     size_t asked = (size_t)strtoull(ledger_fact(ledger, ENERGY_FACT_ASKED), NULL, 10);
     const char *why = ledger_fact(ledger, ENERGY_FACT_WHY);
-    size_t elsewhere = 0, unknown = 0;
+    size_t elsewhere = 0, unknown = 0, left_out = 0;
     enum tare_status status = TARE_OK;
 
     if (asked == 0)
@@ -95,6 +106,7 @@ enum tare_status ledger_energy_notes(struct ledger *ledger, struct tare_err *err
         const struct ledger_cell *cell = &ledger->cells[i];
 
         elsewhere += !gpu_is(cell->row.device);
+        left_out += is_left_out(ledger, cell);
         unknown += cell->energy.visits && cell->energy.alone == LEDGER_ALONE_UNKNOWN;
         if (first_on_device(ledger, i))
             status = note_device(ledger, cell, err);
@@ -105,6 +117,10 @@ enum tare_status ledger_energy_notes(struct ledger *ledger, struct tare_err *err
         status = ledger_add_note(&ledger->missing, err, "energy",
                                  "%zu cell%s ran on the CPU, of which no sensor is read yet",
                                  elsewhere, elsewhere == 1 ? "" : "s");
+    if (status == TARE_OK && left_out)
+        status = ledger_add_note(&ledger->missing, err, "energy",
+                                 "the study asks for none of %zu cell%s", left_out,
+                                 left_out == 1 ? "" : "s");
     if (status == TARE_OK && unknown)
         status = ledger_add_note(&ledger->warnings, err, "energy",
                                  "the device does not say who else uses it: joules are those of "

@@ -42,6 +42,7 @@ void study_cell_init(struct study_cell *cell, const char *model)
     (void)snprintf(cell->precision, sizeof(cell->precision), "fp32");
     (void)snprintf(cell->device, sizeof(cell->device), "cpu");
     cell->batch = 1;
+    cell->energy = true;
 }
 
 size_t study_find_cell(const struct study *study, const char *name)

@@ -25,7 +25,7 @@
  *       "defaults": {"runtime": "onnxruntime", "precision": "fp32", ...},
  *       "cells": [{"name": "direct", "runtime": "onnxruntime", "layer": "direct",
  *                  "precision": "fp32", "device": "cpu", "batch": 1, "threads": 1,
- *                  "head": "raw", "size": 640, "model": "other.onnx",
+ *                  "head": "raw", "size": 640, "model": "other.onnx", "energy": true,
  *                  "options": {"spinning": "off"}}],
  *       "matrix": {"threads": [1, 2], "head": ["full", "raw"]},
  *       "ledger": [{"kind": "tax", "name": "binding", "cell": "python", "baseline": "direct"}]
@@ -73,6 +73,7 @@ struct study_cell {
     int32_t batch;
     int32_t threads; /* 0: the runtime's default */
     int32_t size;    /* of a square picture input that the graph leaves open; 0: 640 */
+    bool energy;     /* takes part where the study asks for joules; true unless it says so */
     struct study_option options[STUDY_MAX_OPTIONS];
     size_t option_count;
 };

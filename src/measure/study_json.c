@@ -89,6 +89,7 @@ static const struct field cell_fields[] = {
     {"batch", FIELD_INT32, offsetof(struct study_cell, batch), 0, 1, 1024},
     {"threads", FIELD_INT32, offsetof(struct study_cell, threads), 0, 0, 1024},
     {"size", FIELD_INT32, offsetof(struct study_cell, size), 0, 0, 8192},
+    {.name = "energy", .kind = FIELD_BOOL, .offset = offsetof(struct study_cell, energy)},
     {.name = "options", .kind = FIELD_ELSE},
     {.name = NULL},
 };

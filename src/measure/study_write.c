@@ -15,6 +15,8 @@ static void put_cell(struct json_writer *w, const struct study_cell *cell)
     json_put_int(w, "batch", cell->batch);
     json_put_int(w, "threads", cell->threads);
     json_put_int(w, "size", cell->size);
+    if (!cell->energy)
+        json_put_bool(w, "energy", false);
     json_open_object(w, "options");
     for (size_t i = 0; i < cell->option_count; i++)
         json_put_text(w, cell->options[i].name, cell->options[i].value);

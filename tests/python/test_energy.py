@@ -282,6 +282,18 @@ def test_it_is_measured_only_if_asked_for(tare, tmp_path, play):
     assert "--energy" in text and visits(path) == []
 
 
+def test_a_study_may_leave_cells_out(tare, tmp_path, play):
+    play()
+    cells = [STUDY["cells"][0], {**STUDY["cells"][1], "energy": False}]
+    out = tmp_path / "r.db"
+    bench(tare, write(tmp_path, cells=cells, energy_ms=300, energy_visits=2), out)
+    assert {v[0] for v in visits(out)} == {"a"}
+    ledger = ledger_of(tare, out)
+    assert ledger["cells"][0]["energy"]["visits"] == 2 and not ledger["cells"][1]["energy"]
+    assert any("asks for none of 1 cell" in note["text"] for note in ledger["not_measured"]
+               if note["subject"] == "energy")
+
+
 def test_a_cell_that_crashes_is_a_row(tare, tmp_path, play):
     play()
     cells = [STUDY["cells"][0], {"name": "c", "runtime": "null",
