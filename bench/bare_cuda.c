@@ -73,8 +73,8 @@ static size_t provider_options(const struct backend_session_options *given, cons
         const char *value = given->options[i].value;
 
         names[count] = given->options[i].name;
-        if (strcmp(names[count], "provider") == 0)
-            continue;
+        if (strcmp(names[count], "provider") == 0 || strcmp(names[count], "quant_qdq") == 0)
+            continue; /* not the provider's */
         for (size_t k = 0; k < sizeof(renamed) / sizeof(renamed[0]); k++)
             if (strcmp(names[count], renamed[k][0]) == 0)
                 names[count] = renamed[k][1];
@@ -107,6 +107,15 @@ static void add_provider(struct bare *bare, const struct backend_session_options
     calls->release(made);
 }
 
+/* The plugin's own default for a Q/DQ model. */
+static bool keeps_qdq(const struct backend_session_options *given)
+{
+    for (size_t i = 0; i < given->option_count; i++)
+        if (strcmp(given->options[i].name, "quant_qdq") == 0)
+            return strcmp(given->options[i].value, "keep") == 0;
+    return strcmp(given->precision, "int8") == 0;
+}
+
 static void bare_open(struct bare *bare, const struct backend_session_options *given)
 {
     struct tare_err err = TARE_ERR_INIT;
@@ -121,7 +130,7 @@ static void bare_open(struct bare *bare, const struct backend_session_options *g
     must(bare, api->create_session_options(&bare->settings), "options");
     must(bare, api->set_intra_op_num_threads(bare->settings, given->threads), "threads");
     add_provider(bare, given);
-    if (strcmp(given->precision, "int8") == 0)
+    if (keeps_qdq(given))
         must(bare, api->add_session_config_entry(bare->settings, "session.disable_quant_qdq", "1"),
              "options");
     must(bare, api->create_session(bare->env, given->model_path, bare->settings, &bare->session),
