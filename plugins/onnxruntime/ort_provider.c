@@ -166,6 +166,8 @@ enum tare_status ort_read_provider(const struct tare_session *session,
         return tare_fail(err, TARE_UNSUPPORTED,
                          "provider %s executes nothing of this model, all of it is left to '%s'",
                          providers[provider].name, text);
+    if (status == TARE_OK && provider == ORT_CUDA && strcmp(options->precision, "int8") == 0)
+        (void)snprintf(text + strlen(text), text_bytes - strlen(text), ", no INT8 convolution");
     used = strlen(text);
     if (session->device && cuda_facts_of(session->device->cuda)->stand_in)
         used += (size_t)snprintf(text + used, text_bytes - used, ", stand-in");

@@ -182,8 +182,10 @@ static enum tare_status warn_of_cells(struct ledger *ledger, struct tare_err *er
         if (status == TARE_OK && cell->row.executed_precision[0] &&
             strcmp(cell->row.executed_precision, cell->row.precision) != 0)
             status = ledger_add_note(&ledger->warnings, err, cell->label,
-                                     "asked for %s, but the runtime executed %s",
-                                     cell->row.precision, cell->row.executed_precision);
+                                     "asked for %s, but the runtime executed %s%s%s%s",
+                                     cell->row.precision, cell->row.executed_precision,
+                                     cell->row.provider[0] ? " (" : "", cell->row.provider,
+                                     cell->row.provider[0] ? ")" : "");
     }
     return status;
 }
