@@ -49,7 +49,7 @@ const struct cuda_library *cuda_library_cudnn(void)
 
 const struct cuda_library *cuda_library_tensorrt(void)
 {
-    static const struct cuda_library library = {"TensorRT", NULL, false, tensorrt_files,
+    static const struct cuda_library library = {"TensorRT", "TARE_TENSORRT", false, tensorrt_files,
                                                 tensorrt_wheels};
 
     return &library;

@@ -13,8 +13,9 @@
 
 #define WINDOWS      24
 #define WINDOWS_MAX  256
-#define WINDOW_NS    ((int64_t)20 * 1000000)
-#define WARM_NS      ((int64_t)100 * 1000000)
+#define WINDOW_NS    ((int64_t)10 * 1000000)
+#define REST_NS      ((int64_t)30 * 1000000)
+#define WARM_NS      ((int64_t)50 * 1000000)
 #define REPEATS_MAX  32 /* of a product or a copy in one window */
 #define SIZE_SMALL   ((int64_t)64)
 #define COPY_BYTES   ((int64_t)1 << 30) /* many times any device's cache */
@@ -26,7 +27,7 @@ struct bench {
     struct cublaslt *lt;
     void *stream, *start, *end;
     int windows;
-    int64_t window_ns, warm_ns;
+    int64_t window_ns, rest_ns, warm_ns;
     struct peak_cuda *peaks;
 };
 
@@ -95,6 +96,7 @@ static enum tare_status measure_task(struct bench *bench, struct task *task, str
     enum tare_status status = warm_up(bench, task, &repeats, err);
 
     for (int i = 0; i < bench->windows && status == TARE_OK; i++) {
+        clock_sleep_until(clock_now_ns() + bench->rest_ns);
         status = time_repeats(bench, task, repeats, &ns, err);
         seconds[i] = (double)ns * 1e-9;
     }
@@ -365,6 +367,7 @@ static enum tare_status prepare(int device, const struct peak_cuda_options *opti
     bench->windows = options->windows > 0 ? options->windows : WINDOWS;
     bench->windows = bench->windows < WINDOWS_MAX ? bench->windows : WINDOWS_MAX;
     bench->window_ns = options->window_ns > 0 ? options->window_ns : WINDOW_NS;
+    bench->rest_ns = options->rest_ns > 0 ? options->rest_ns : REST_NS;
     bench->warm_ns = options->warm_ns > 0 ? options->warm_ns : WARM_NS;
     status = cuda_memory(bench->cuda, &available, &total, err);
     if (status == TARE_OK)

@@ -7,7 +7,9 @@
  * would let them. Before a product is timed, its answers are compared with the host's at places
  * drawn at random, and closely enough to tell FP32 from TF32; a copy's whole answer is compared.
  * Rates are by the device's own clock (events). The best of some windows counts, as measure/peak.h
- * says, and the fastest of the algorithms that the library proposes.
+ * says, and the fastest of the algorithms that the library proposes. Between windows the device
+ * rests: large products without a pause may bring it to its limit of power, where clocks fall,
+ * which a small model's bursts never do.
  *
  * Bytes of a copy within the device are those read and those written; of one to or from it, those
  * that cross the link, from and to pinned memory.
@@ -57,8 +59,9 @@ struct peak_cuda {
 
 struct peak_cuda_options {
     int windows;         /* 0: 24 */
-    int64_t window_ns;   /* of one window, about; 0: 20 ms */
-    int64_t warm_ns;     /* of work before the first window; 0: 100 ms */
+    int64_t window_ns;   /* of one window, about; 0: 10 ms */
+    int64_t rest_ns;     /* between windows; 0: 30 ms */
+    int64_t warm_ns;     /* of work before the first window; 0: 50 ms */
     int64_t size;        /* rows and columns; 0: by the device and its memory */
     const char *program; /* whose worker measures; NULL: this program's */
 };

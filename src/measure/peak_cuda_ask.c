@@ -133,6 +133,7 @@ static void write_command(int device, const struct peak_cuda_options *options, s
     json_put_int(&w, "device", device);
     json_put_int(&w, "windows", options->windows);
     json_put_int(&w, "window_ns", options->window_ns);
+    json_put_int(&w, "rest_ns", options->rest_ns);
     json_put_int(&w, "warm_ns", options->warm_ns);
     json_put_int(&w, "size", options->size);
     json_close_object(&w);

@@ -403,6 +403,7 @@ static enum tare_status do_peaks(struct worker *worker, const struct json_value 
     const struct peak_cuda_options options = {
         .windows = (int)limited(command, "windows", 1000),
         .window_ns = limited(command, "window_ns", (int64_t)1000000000),
+        .rest_ns = limited(command, "rest_ns", (int64_t)1000000000),
         .warm_ns = limited(command, "warm_ns", (int64_t)1000000000),
         .size = limited(command, "size", 1 << 16),
     };

@@ -56,8 +56,9 @@ static void end(void)
 /* A new folder, and nothing named. */
 static void start(void)
 {
-    static const char *const variables[] = {"LD_LIBRARY_PATH", "VIRTUAL_ENV", "TARE_PYTHON",
-                                            "TARE_CUBLASLT", "TARE_ONNXRUNTIME_CUDA"};
+    static const char *const variables[] = {"LD_LIBRARY_PATH", "VIRTUAL_ENV",
+                                            "TARE_PYTHON",     "TARE_CUBLASLT",
+                                            "TARE_TENSORRT",   "TARE_ONNXRUNTIME_CUDA"};
 
     (void)snprintf(folder, sizeof(folder), "/tmp/tare-find-XXXXXX");
     CHECK(mkdtemp(folder) != NULL);

@@ -15,7 +15,7 @@
 #define LIBRARY TEST_BUILD "/fixtures/cublaslt_standin.so"
 
 static const struct peak_cuda_options quick = {
-    .windows = 3, .window_ns = 3000, .warm_ns = 1, .size = 64};
+    .windows = 3, .window_ns = 3000, .rest_ns = 1, .warm_ns = 1, .size = 64};
 
 static void play(const char *driver, const char *library)
 {
