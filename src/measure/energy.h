@@ -30,11 +30,12 @@
 #include "measure/sweeps_inner.h"
 #include "power/power.h"
 
-#define ENERGY_FACT_ASKED    "run.energy"       /* visits of a cell */
-#define ENERGY_FACT_WHY      "energy.why"       /* why nothing was measured */
-#define ENERGY_FACT_LEFT_OUT "energy.left_out." /* and the id of a cell that the study leaves out  \
-                                                 */
-#define ENERGY_FACT_FAILED "energy.failed."     /* and the cell's id: why it has not all of them */
+#define ENERGY_FACT_ASKED "run.energy" /* visits of a cell */
+#define ENERGY_FACT_WHY   "energy.why" /* why nothing was measured */
+#define ENERGY_FACT_LEFT_OUT                                                                       \
+    "energy.left_out."                      /* and the id of a cell that the study leaves out      \
+                                             */
+#define ENERGY_FACT_FAILED "energy.failed." /* and the cell's id: why it has not all of them */
 
 #define ENERGY_PERIODS     50   /* of the sensor, at least, in a visit */
 #define ENERGY_FEWEST      20   /* where a budget has no room for more */
