@@ -33,6 +33,31 @@ static bool may_differ(const struct sweeps *s, size_t i, size_t reference)
             strcmp(s->cells[i].opened.provider, s->cells[reference].opened.provider) != 0);
 }
 
+/*
+ * The cell that opens the reference for cell i, in whose batch both must run. A graph's batch may
+ * be fixed, so of another batch the file is that of a cell that has it and is otherwise the same
+ * graph.
+ */
+static struct study_cell reference_for(const struct sweeps *s, size_t i, size_t reference)
+{
+    struct study_cell cell = s->study->cells[reference];
+    const struct study_cell *wanted = &s->study->cells[i];
+
+    for (size_t k = 0; k < s->study->cell_count && cell.batch != wanted->batch; k++) {
+        const struct study_cell *other = &s->study->cells[k];
+
+        if (other->batch != wanted->batch || other->size != cell.size ||
+            strcmp(other->model, cell.model) != 0 || strcmp(other->head, cell.head) != 0 ||
+            strcmp(other->precision, cell.precision) != 0 ||
+            strcmp(other->runtime, cell.runtime) != 0)
+            continue;
+        memcpy(cell.model_path, other->model_path, sizeof(cell.model_path));
+        break;
+    }
+    cell.batch = wanted->batch;
+    return cell;
+}
+
 static enum tare_status store_answer(struct sweeps *s, size_t i, size_t reference,
                                      const struct json_value *figures, struct tare_err *err)
 {
@@ -50,12 +75,11 @@ static enum tare_status store_answer(struct sweeps *s, size_t i, size_t referenc
 static enum tare_status ask(struct sweeps *s, size_t i, size_t reference, struct json_tree **answer,
                             struct tare_err *err)
 {
-    struct study_cell cell = s->study->cells[reference];
+    struct study_cell cell = reference_for(s, i, reference);
     struct buf command = BUF_INIT;
     struct json_writer w;
     enum tare_status status;
 
-    cell.batch = s->study->cells[i].batch; /* what the cell's own session takes */
     json_start(&w, &command, false);
     json_open_object(&w, NULL);
     json_put_text(&w, "op", "agree");

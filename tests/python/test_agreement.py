@@ -229,6 +229,20 @@ def test_bench_says_what_eval_says(tare, work):
     assert "boxes of exact" in text and "worst head" in text
 
 
+def test_the_reference_runs_in_the_batch_of_each_cell(tare, work):
+    """A checkpoint's graphs have fixed batches: the reference of batch 2 is another cell's file."""
+    cells = [{"name": "exact"}, {"name": "one", "runtime": "openvino"}, {"name": "two", "batch": 2},
+             {"name": "other, two", "runtime": "openvino", "batch": 2}]
+    path = study(work, model=str(DATA / "yolov8n.pt"), cells=cells, reference="exact",
+                 confirm=False)
+    done = tare("bench", path, "--models", work / "models", "-o", work / "batch.db", "-q", "--json",
+                timeout=600)
+    assert done.returncode == 0, done.stderr
+    cells = {c["label"]: c["figures"] for c in json.loads(done.stdout)["ledgers"][0]["cells"]}
+    assert cells["other, two"]["agreement.pictures"] == len(PICTURES)
+    assert cells["other, two"]["agreement.found"] == pytest.approx(cells["one"]["agreement.found"])
+
+
 def test_bench_refuses_a_reference_that_is_no_cell(tare, work):
     done = tare("bench", study(work, reference="nobody"), "-o", work / "none.db", "-q")
     assert done.returncode != 0 and "the reference 'nobody' is not a cell" in done.stderr
