@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/printable.h"
+#include "base/library.h"
 #include "cuda/cuda_find.h"
 
 #define WORKSPACE_BYTES ((size_t)32 << 20)
@@ -175,41 +175,32 @@ static enum tare_status check(int status, const char *what, struct tare_err *err
 /* --- the library --- */
 
 /* A library that no folder we know holds may lie where the system's linker looks. */
-static void *open_library(const struct cuda_library *library, char *path, size_t path_bytes,
-                          struct tare_err *err)
+static enum tare_status open_library(const struct cuda_library *library, char *path,
+                                     size_t path_bytes, void **handle, struct tare_err *err)
 {
     struct tare_err absent = TARE_ERR_INIT;
-    const char *named = getenv(library->variable), *why;
-    char text[300];
-    void *handle = NULL;
+    const char *named = getenv(library->variable);
 
-    if (cuda_find(library, path, path_bytes, &absent) == TARE_OK) {
-        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        why = handle ? NULL : dlerror();
-        (void)snprintf(text, sizeof(text), "%s", why ? why : "");
-        printable(text);
-        if (!handle)
-            (void)tare_fail(err, TARE_BROKEN, "cannot load cuBLASLt: %s", text);
-        return handle;
-    }
-    for (size_t i = 0; !handle && !(named && named[0]) && library->files[i]; i++) {
+    if (cuda_find(library, path, path_bytes, &absent) == TARE_OK)
+        return library_open(path, "cuBLASLt", handle, err);
+    for (size_t i = 0; !(named && named[0]) && library->files[i]; i++) {
         (void)snprintf(path, path_bytes, "%s", library->files[i]);
-        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (library_open(path, "cuBLASLt", handle, NULL) == TARE_OK)
+            return TARE_OK;
     }
-    if (!handle)
-        (void)tare_fail(err, TARE_ABSENT, "%s", absent.text);
-    return handle;
+    return tare_fail(err, TARE_ABSENT, "%s", absent.text);
 }
 
 static enum tare_status load(struct cublaslt *lt, struct tare_err *err)
 {
-    struct tare_err failure = TARE_ERR_INIT;
     char path[FILE_MAX_PATH];
-    void *handle = open_library(cuda_library_cublaslt(cuda_facts_of(lt->cuda)->driver_version),
-                                path, sizeof(path), &failure);
+    void *handle;
+    enum tare_status status =
+        open_library(cuda_library_cublaslt(cuda_facts_of(lt->cuda)->driver_version), path,
+                     sizeof(path), &handle, err);
 
-    if (!handle)
-        return tare_fail(err, failure.status, "%s", failure.text);
+    if (status != TARE_OK)
+        return status;
     for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
         void *symbol = dlsym(handle, symbols[i].name);
 

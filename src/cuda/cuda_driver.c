@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/printable.h"
+#include "base/library.h"
 #include "cuda/cuda_inner.h"
 
 #define LIBRARY        "libcuda.so.1"
@@ -63,20 +63,9 @@ static const char *library_path(void)
 
 static enum tare_status open_library(const char *path, void **handle, struct tare_err *err)
 {
-    const char *why;
-    char text[300];
-
     if (strcmp(path, LIBRARY) != 0 && !file_exists(path))
         return tare_fail(err, TARE_ABSENT, "there is no '%.300s' (TARE_CUDA_DRIVER)", path);
-    *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (*handle)
-        return TARE_OK;
-    why = dlerror();
-    (void)snprintf(text, sizeof(text), "%s", why ? why : "no reason given");
-    printable(text);
-    if (strcmp(path, LIBRARY) == 0 && strncmp(text, LIBRARY ": cannot open", 21) == 0)
-        return tare_fail(err, TARE_ABSENT, "there is no " LIBRARY ", NVIDIA's driver");
-    return tare_fail(err, TARE_BROKEN, "cannot load NVIDIA's driver: %s", text);
+    return library_open(path, "NVIDIA's driver", handle, err);
 }
 
 /* An old driver lacks symbols too: it is told by its version first. */

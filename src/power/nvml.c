@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/library.h"
 #include "base/printable.h"
 
 #define LIBRARY   "libnvidia-ml.so.1"
@@ -95,24 +96,16 @@ static const struct {
 
 static enum tare_status open_library(struct nvml *nvml, struct tare_err *err)
 {
-    const char *named = getenv("TARE_NVML"), *path = named && named[0] ? named : LIBRARY, *why;
-    char text[300];
+    const char *named = getenv("TARE_NVML"), *path = named && named[0] ? named : LIBRARY;
+    enum tare_status status;
     void *handle;
 
     nvml->stand_in = path == named;
     if (nvml->stand_in && !file_exists(path))
         return tare_fail(err, TARE_ABSENT, "there is no '%.300s' (TARE_NVML)", path);
-    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
-        why = dlerror();
-        (void)snprintf(text, sizeof(text), "%s", why ? why : "no reason given");
-        printable(text);
-        if (!nvml->stand_in && strncmp(text, LIBRARY ": cannot open", 31) == 0)
-            return tare_fail(err, TARE_ABSENT,
-                             "there is no " LIBRARY ", which NVIDIA's driver "
-                             "brings");
-        return tare_fail(err, TARE_BROKEN, "cannot load NVML: %s", text);
-    }
+    status = library_open(path, "NVML of NVIDIA's driver", &handle, err);
+    if (status != TARE_OK)
+        return status;
     for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
         void *symbol = dlsym(handle, symbols[i].name);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/library.h"
 #include "tensorrt/trt_api.h"
 
 /*
@@ -141,14 +142,14 @@ static enum tare_status identify(struct trt_library *library, unsigned flavours,
 static enum tare_status load_file(const char *path, unsigned flavours, struct trt_library *library,
                                   struct tare_err *err)
 {
+    enum tare_status status;
+
     memset(library, 0, sizeof(*library));
     if (strlen(path) >= sizeof(library->path))
         return tare_fail(err, TARE_LIMIT, "path of %zu bytes is too long", strlen(path));
     (void)snprintf(library->path, sizeof(library->path), "%s", path);
-    library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!library->handle)
-        return tare_fail(err, TARE_BROKEN, "cannot load TensorRT: %s", dlerror());
-    return identify(library, flavours, err);
+    status = library_open(path, "TensorRT", &library->handle, err);
+    return status == TARE_OK ? identify(library, flavours, err) : status;
 }
 
 /* A library of a wheel in this installation; false if there is none. */

@@ -3,6 +3,7 @@
  */
 #include "power/nvml.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -132,6 +133,22 @@ static void samples_the_counter(void)
     nvml_close(nvml);
 }
 
+/* On a machine without NVIDIA's driver, which is no fault of its own. */
+static void says_that_there_is_no_driver(void)
+{
+    const struct nvml_which only = {.index = -1};
+    struct tare_err why = TARE_ERR_INIT;
+    void *real = dlopen("libnvidia-ml.so.1", RTLD_NOW);
+    struct nvml *nvml;
+
+    if (real) {
+        (void)dlclose(real);
+        return;
+    }
+    CHECK(open_with("", "", &only, &nvml, &why) == TARE_ABSENT && !nvml);
+    CHECK_TEXT(why.text, "there is no libnvidia-ml.so.1, NVML of NVIDIA's driver");
+}
+
 static void says_what_is_missing(void)
 {
     const struct nvml_which only = {.index = -1}, other = {.uuid = "GPU-other", .index = -1};
@@ -203,6 +220,7 @@ int main(int argc, char **argv)
         {"integrates_by_trapezoids", integrates_by_trapezoids},
         {"names_reasons", names_reasons},
         {"samples_the_counter", samples_the_counter},
+        {"says_that_there_is_no_driver", says_that_there_is_no_driver},
         {"says_what_is_missing", says_what_is_missing},
         {"does_with_little", does_with_little},
         {0},
