@@ -31,15 +31,12 @@ static bool speaks_of_memory(const char *said)
 enum tare_status engine_refused(struct tare_session *session, enum tare_status status,
                                 const char *what, struct tare_err *err)
 {
-    int64_t free_bytes = 0, total_bytes = 0;
-    char said[1000];
+    char said[1000], text[460];
 
     (void)trt_logger_said(session->logger, said, sizeof(said));
-    if (!speaks_of_memory(said) ||
-        cuda_memory(session->cuda, &free_bytes, &total_bytes, NULL) != TARE_OK)
-        return tare_fail(err, status, "cannot %s: %.300s", what, said);
-    return tare_fail(err, TARE_NOMEM, "cannot %s: %.300s (%.1f MiB of cuda:%d are free)", what,
-                     said, (double)free_bytes / 1048576, session->device);
+    (void)snprintf(text, sizeof(text), "cannot %.200s: %.245s", what, said);
+    return speaks_of_memory(said) ? cuda_no_memory(session->cuda, text, err)
+                                  : tare_fail(err, status, "cannot %s: %.300s", what, said);
 }
 
 /* TensorRT for RTX is made for Turing to Ada and for desktop Blackwell, not for data centres'. */

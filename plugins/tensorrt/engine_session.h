@@ -69,8 +69,8 @@ enum tare_status engine_check_device(const struct trt_library *library,
                                      const struct cuda_facts *facts, struct tare_err *err);
 
 /*
- * Why TensorRT refused, as it says itself: "cannot WHAT: ..."; status, or TARE_NOMEM with what is
- * free where it was memory.
+ * Why TensorRT refused, as it says itself: "cannot WHAT: ..."; status, or as cuda_no_memory() where
+ * it was memory.
  */
 enum tare_status engine_refused(struct tare_session *session, enum tare_status status,
                                 const char *what, struct tare_err *err);

@@ -9,7 +9,8 @@
  * unloaded.
  *
  * Errors: TARE_ABSENT is "no driver" or "no device", and says which. TARE_BROKEN is a driver that
- * is there and cannot be used. TARE_NOMEM is the device's or pinned memory. TARE_FAILED carries the
+ * is there and cannot be used. TARE_NOMEM is the device's or pinned memory, whatever took it: an
+ * allocation, a context, a graph. TARE_FAILED carries the
  * driver's name of the error, "CUDA_ERROR_LAUNCH_FAILED": after one that is sticky every later call
  * fails with it, and only a new process helps. What a caller must release is NULL on error.
  *
@@ -72,6 +73,11 @@ enum tare_status cuda_memory(struct cuda *cuda, int64_t *free_bytes, int64_t *to
  * how much is free. The caller frees it; NULL may be freed. */
 enum tare_status cuda_alloc(struct cuda *cuda, size_t bytes, void **device, struct tare_err *err);
 void cuda_free(struct cuda *cuda, void *device);
+
+/* For a library that takes the device's memory by itself, and says in its own words that there is
+ * no more of it: TARE_NOMEM, "out of memory on cuda:0: WHAT, 2.0 of 8.0 MiB are free". The context
+ * should be current: without it, what is free is not said. */
+enum tare_status cuda_no_memory(const struct cuda *cuda, const char *what, struct tare_err *err);
 
 /* Host memory that the device reads by itself, in every context. */
 enum tare_status cuda_alloc_pinned(struct cuda *cuda, size_t bytes, void **host,

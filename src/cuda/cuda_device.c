@@ -160,8 +160,6 @@ enum tare_status cuda_open(int device, struct cuda **cuda, struct tare_err *err)
     if (result != CUDA_OK) {
         made->context = NULL;
         status = cuda_check(made, result, "make a context", err);
-        if (result == CUDA_OUT_OF_MEMORY)
-            status = TARE_NOMEM;
         goto done;
     }
     status = cuda_make_current(made, err);

@@ -137,10 +137,14 @@ const char *cuda_error_name(const struct cuda_driver *driver, int error, char ro
 enum tare_status cuda_check(const struct cuda *cuda, int result, const char *what,
                             struct tare_err *err)
 {
-    char room[32];
+    char room[32], text[100];
 
     if (result == CUDA_OK)
         return TARE_OK;
+    if (result == CUDA_OUT_OF_MEMORY) {
+        (void)snprintf(text, sizeof(text), "cannot %s", what);
+        return cuda_no_memory(cuda, text, err);
+    }
     return tare_fail(err, TARE_FAILED, "cannot %s on cuda:%d: %s", what, cuda->facts.index,
                      cuda_error_name(&cuda->driver, result, room));
 }

@@ -70,7 +70,8 @@ enum tare_status cuda_driver_load(struct cuda_driver *driver, struct tare_err *e
 /* "CUDA_ERROR_UNKNOWN", or the number as text in room if the driver does not know it. */
 const char *cuda_error_name(const struct cuda_driver *driver, int error, char room[32]);
 
-/* TARE_OK for 0, else TARE_FAILED: "cannot WHAT on cuda:0: CUDA_ERROR_..." */
+/* TARE_OK for 0, TARE_NOMEM as cuda_no_memory() if it is that, else TARE_FAILED: "cannot WHAT on
+ * cuda:0: CUDA_ERROR_..." */
 enum tare_status cuda_check(const struct cuda *cuda, int result, const char *what,
                             struct tare_err *err);
 

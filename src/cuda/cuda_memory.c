@@ -25,16 +25,16 @@ enum tare_status cuda_memory(struct cuda *cuda, int64_t *free_bytes, int64_t *to
     return status;
 }
 
-static enum tare_status no_memory(struct cuda *cuda, size_t bytes, struct tare_err *err)
+enum tare_status cuda_no_memory(const struct cuda *cuda, const char *what, struct tare_err *err)
 {
-    int64_t available, total;
+    size_t available = 0, total = 0;
 
-    if (cuda_memory(cuda, &available, &total, NULL) != TARE_OK)
-        return tare_fail(err, TARE_NOMEM, "out of memory on cuda:%d: asked for %.1f MiB",
-                         cuda->facts.index, (double)bytes / MIB);
-    return tare_fail(
-        err, TARE_NOMEM, "out of memory on cuda:%d: asked for %.1f MiB, %.1f of %.1f MiB are free",
-        cuda->facts.index, (double)bytes / MIB, (double)available / MIB, (double)total / MIB);
+    /* without a context of its own, another device's may be current */
+    if (!cuda->context || cuda->driver.memory_info(&available, &total) != CUDA_OK)
+        return tare_fail(err, TARE_NOMEM, "out of memory on cuda:%d: %.380s", cuda->facts.index,
+                         what);
+    return tare_fail(err, TARE_NOMEM, "out of memory on cuda:%d: %.380s, %.1f of %.1f MiB are free",
+                     cuda->facts.index, what, (double)available / MIB, (double)total / MIB);
 }
 
 enum tare_status cuda_alloc(struct cuda *cuda, size_t bytes, void **device, struct tare_err *err)
@@ -42,9 +42,12 @@ enum tare_status cuda_alloc(struct cuda *cuda, size_t bytes, void **device, stru
     cuda_address address = 0;
     int result = cuda->driver.memory_alloc(&address, bytes ? bytes : 1);
 
+    char asked[48];
+
     *device = result == CUDA_OK ? pointer_of(address) : NULL;
+    (void)snprintf(asked, sizeof(asked), "asked for %.1f MiB", (double)bytes / MIB);
     if (result == CUDA_OUT_OF_MEMORY)
-        return no_memory(cuda, bytes, err);
+        return cuda_no_memory(cuda, asked, err);
     return cuda_check(cuda, result, "allocate memory", err);
 }
 

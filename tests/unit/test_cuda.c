@@ -366,6 +366,29 @@ static void every_failure_is_told(void)
         }
 }
 
+static void memory_may_run_out_anywhere(void)
+{
+    static const char *const functions[] = {"cuDevicePrimaryCtxRetain",
+                                            "cuMemAlloc_v2",
+                                            "cuMemHostAlloc",
+                                            "cuStreamCreate",
+                                            "cuEventCreate",
+                                            "cuGraphInstantiateWithFlags",
+                                            "cuGraphLaunch",
+                                            "cuStreamEndCapture"};
+
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        struct tare_err err = TARE_ERR_INIT;
+        char settings[100];
+
+        (void)snprintf(settings, sizeof(settings), "fail=%s:1:2", functions[i]);
+        play(settings);
+        CHECK(use_everything(&err) == TARE_NOMEM && err.status == TARE_NOMEM);
+        CHECK(strstr(err.text, "out of ") == err.text && strstr(err.text, "cuda:0: "));
+        CHECK(live("live") == 0);
+    }
+}
+
 static void no_memory_for_a_context(void)
 {
     struct tare_err err = TARE_ERR_INIT;
@@ -373,7 +396,8 @@ static void no_memory_for_a_context(void)
 
     play("fail=cuDevicePrimaryCtxRetain:1:2");
     CHECK(cuda_open(0, &cuda, &err) == TARE_NOMEM && !cuda);
-    CHECK_TEXT(err.text, "cannot make a context on cuda:0: CUDA_ERROR_OUT_OF_MEMORY");
+    CHECK(err.status == TARE_NOMEM);
+    CHECK_TEXT(err.text, "out of memory on cuda:0: cannot make a context");
     cuda_close(NULL);
 }
 
@@ -420,6 +444,7 @@ int main(int argc, char **argv)
         {"repeats_a_graph", repeats_a_graph},
         {"a_spoilt_capture_ends", a_spoilt_capture_ends},
         {"every_failure_is_told", every_failure_is_told},
+        {"memory_may_run_out_anywhere", memory_may_run_out_anywhere},
         {"no_memory_for_a_context", no_memory_for_a_context},
         {"a_context_is_a_threads", a_context_is_a_threads},
         {0},

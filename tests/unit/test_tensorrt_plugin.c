@@ -475,11 +475,12 @@ static void says_how_much_memory_is_missing(void)
 
     write_engine(TEN->version, "memory 8388608\n");
     play("sm=86,memory_mb=4", "");
-    refuses(&opening, TARE_NOMEM,
-            "cannot make a context, which takes 8.0 MiB of the device: Error Code 2: OutOfMemory "
-            "(no further information) (4.0 MiB of cuda:0 are free)");
+    refuses(
+        &opening, TARE_NOMEM,
+        "out of memory on cuda:0: cannot make a context, which takes 8.0 MiB of the device: Error "
+        "Code 2: OutOfMemory (no further information), 4.0 of 4.0 MiB are free");
     play("sm=86", "fail=memory");
-    refuses(&opening, TARE_NOMEM, "could not be allocated (64.0 MiB of cuda:0 are free)");
+    refuses(&opening, TARE_NOMEM, "could not be allocated, 64.0 of 64.0 MiB are free");
     write_engine(TEN->version, "memory 900000\nprofile 9 9 100000\n");
     play("sm=86,memory_mb=1", "");
     refuses(&(struct opening){.flavour = TEN, .batch = 100000}, TARE_NOMEM,
