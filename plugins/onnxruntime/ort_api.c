@@ -356,13 +356,9 @@ static enum tare_status status_of(int code)
 /* The library has no error code for memory, only these texts: its arena's, CUDA's and cuDNN's. */
 static bool says_no_memory(const char *text)
 {
-    static const char *const words[] = {"Failed to allocate memory",
-                                        "Available memory of",
-                                        "CUDA failure 2:",
-                                        "out of memory",
-                                        "CUDNN_STATUS_ALLOC_FAILED",
-                                        "CUBLAS_STATUS_ALLOC_FAILED",
-                                        "std::bad_alloc"};
+    static const char *const words[] = {
+        "allocate memory", "Available memory of",       "CUDA failure 2:",     "out of memory",
+        "OUT_OF_MEMORY",   "cudaErrorMemoryAllocation", "STATUS_ALLOC_FAILED", "bad_alloc"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strstr(text, words[i]))
@@ -375,14 +371,15 @@ enum tare_status ort_api_check(const struct ort_api *api, ort_result result, con
 {
     enum tare_status status;
     const char *reason;
-    char text[900];
+    char text[2000];
 
     if (!result)
         return TARE_OK;
     status = status_of(api->get_error_code(result));
-    copy_line(text, sizeof(text), api->get_error_message(result));
-    if (says_no_memory(text))
+    reason = api->get_error_message(result);
+    if (says_no_memory(reason)) /* which may stand behind what is cut */
         status = TARE_NOMEM;
+    copy_line(text, sizeof(text), reason);
     cut_location(text);
     reason = after_preface(text);
     api->release_status(result);

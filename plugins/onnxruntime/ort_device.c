@@ -42,8 +42,7 @@ void ort_device_close(struct ort_device *device)
         release_places(device, device->inputs, device->input_count);
         release_places(device, device->outputs, device->output_count);
         for (int i = 0; i < ORT_EVENTS; i++)
-            if (device->events[i])
-                cuda_event_free(device->cuda, device->events[i]);
+            cuda_event_free(device->cuda, device->events[i]);
         cuda_stream_free(device->cuda, device->stream);
         cuda_close(device->cuda);
     }
@@ -122,6 +121,19 @@ void ort_device_unplace(struct ort_device *device, size_t output)
     device->moved = true;
 }
 
+void ort_device_wait(struct ort_device *device)
+{
+    (void)cuda_stream_sync(device->cuda, device->stream, NULL);
+}
+
+/* What is under way may read and write the caller's memory. */
+static enum tare_status after(struct ort_device *device, enum tare_status status)
+{
+    if (status != TARE_OK)
+        ort_device_wait(device);
+    return status;
+}
+
 enum tare_status ort_device_start(struct ort_device *device, struct tare_err *err)
 {
     enum tare_status status =
@@ -137,7 +149,7 @@ enum tare_status ort_device_start(struct ort_device *device, struct tare_err *er
     if (status == TARE_OK)
         status = cuda_event_record(device->cuda, device->events[ORT_EVENT_COPIED_IN],
                                    device->stream, err);
-    return status;
+    return after(device, status);
 }
 
 enum tare_status ort_device_finish(struct ort_device *device, struct tare_err *err)
@@ -155,7 +167,8 @@ enum tare_status ort_device_finish(struct ort_device *device, struct tare_err *e
     if (status == TARE_OK)
         status = cuda_event_record(device->cuda, device->events[ORT_EVENT_COPIED_OUT],
                                    device->stream, err);
-    return status == TARE_OK ? cuda_stream_sync(device->cuda, device->stream, err) : status;
+    return status == TARE_OK ? cuda_stream_sync(device->cuda, device->stream, err)
+                             : after(device, status);
 }
 
 enum tare_status ort_device_timing(struct ort_device *device, struct tare_timing *timing,

@@ -60,9 +60,14 @@ enum tare_status ort_device_place(struct ort_device *device, bool input, size_t 
 /* An output that the runtime places by itself: nothing is copied to what was bound before. */
 void ort_device_unplace(struct ort_device *device, size_t output);
 
-/* Both halves of a run, before and after what the provider does. The second waits for all. */
+/* Both halves of a run, before and after what the provider does. The second waits for all; on error
+ * both have waited, so that the caller may take its memory back. */
 enum tare_status ort_device_start(struct ort_device *device, struct tare_err *err);
 enum tare_status ort_device_finish(struct ort_device *device, struct tare_err *err);
+
+/* Waits for what was enqueued, whatever came of it: between the halves, when the provider failed.
+ */
+void ort_device_wait(struct ort_device *device);
 
 /* How long each part of the last run took, by the device. */
 enum tare_status ort_device_timing(struct ort_device *device, struct tare_timing *timing,

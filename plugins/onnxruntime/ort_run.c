@@ -51,11 +51,11 @@ static enum tare_status wrap(struct tare_session *session, bool input, size_t in
         status = ort_device_place(session->device, input, index, tensor, &data, err);
     if (status != TARE_OK)
         return status;
-    return ort_api_check(&session->api,
-                         session->api.create_tensor_with_data(
-                             session->memory, data, bytes, tensor->shape, (size_t)tensor->rank,
-                             ort_element_type(tensor->dtype), value),
-                         "cannot bind a tensor", err);
+    return ort_check(session,
+                     session->api.create_tensor_with_data(session->memory, data, bytes,
+                                                          tensor->shape, (size_t)tensor->rank,
+                                                          ort_element_type(tensor->dtype), value),
+                     "cannot bind a tensor", err);
 }
 
 static enum tare_status bind_input(struct tare_session *session, size_t index,
@@ -69,8 +69,8 @@ static enum tare_status bind_input(struct tare_session *session, size_t index,
     if (status == TARE_OK)
         status = wrap(session, true, index, tensor, &value, err);
     if (status == TARE_OK)
-        status = ort_api_check(api, api->bind_input(session->binding, info->name, value),
-                               "cannot bind an input", err);
+        status = ort_check(session, api->bind_input(session->binding, info->name, value),
+                           "cannot bind an input", err);
     api->release_value(value); /* the binding keeps its own reference */
     return status;
 }
@@ -87,16 +87,16 @@ static enum tare_status bind_output(struct tare_session *session, size_t index,
     if (output->loose) {
         if (session->device)
             ort_device_unplace(session->device, index);
-        return ort_api_check(
-            api, api->bind_output_to_device(session->binding, info->name, session->memory),
-            "cannot bind an output", err);
+        return ort_check(session,
+                         api->bind_output_to_device(session->binding, info->name, session->memory),
+                         "cannot bind an output", err);
     }
     status = check_tensor(session, info, &output->tensor, err);
     if (status == TARE_OK)
         status = wrap(session, false, index, &output->tensor, &value, err);
     if (status == TARE_OK)
-        status = ort_api_check(api, api->bind_output(session->binding, info->name, value),
-                               "cannot bind an output", err);
+        status = ort_check(session, api->bind_output(session->binding, info->name, value),
+                           "cannot bind an output", err);
     api->release_value(value);
     return status;
 }
@@ -139,8 +139,8 @@ enum tare_status ort_bind(struct tare_session *session, const struct tare_tensor
     drop_binding(session);
     if (session->device && (status = cuda_make_current(session->device->cuda, err)) != TARE_OK)
         return status;
-    status = ort_api_check(api, api->create_binding(session->session, &session->binding),
-                           "cannot make a binding", err);
+    status = ort_check(session, api->create_binding(session->session, &session->binding),
+                       "cannot make a binding", err);
     for (size_t i = 0; i < input_count && status == TARE_OK; i++)
         status = bind_input(session, i, &inputs[i], err);
     for (size_t i = 0; i < output_count; i++) {
@@ -173,7 +173,7 @@ static enum tare_status collect_value(struct tare_session *session, struct ort_v
         result = api->get_tensor_data(value, &data);
     api->release_shape_info(shape);
     if (result)
-        return ort_api_check(api, result, "cannot read an output", err);
+        return ort_check(session, result, "cannot read an output", err);
     if (rank > TARE_MAX_RANK)
         return tare_fail(err, TARE_UNSUPPORTED, "output '%s' has rank %zu, need at most %d",
                          output->tensor.name, rank, TARE_MAX_RANK);
@@ -196,8 +196,8 @@ static enum tare_status collect_loose(struct tare_session *session, struct tare_
     const struct ort_api *api = &session->api;
     struct ort_value **values = NULL;
     size_t count = 0;
-    enum tare_status status = ort_api_check(
-        api, api->get_bound_outputs(session->binding, session->allocator, &values, &count),
+    enum tare_status status = ort_check(
+        session, api->get_bound_outputs(session->binding, session->allocator, &values, &count),
         "cannot read the outputs", err);
 
     for (size_t i = 0; i < count; i++) {
@@ -227,7 +227,12 @@ static enum tare_status execute(struct tare_session *session, ort_result *failed
         return status;
     *failed =
         session->api.run_with_binding(session->session, session->run_options, session->binding);
-    return *failed || !session->device ? TARE_OK : ort_device_finish(session->device, err);
+    if (!session->device)
+        return TARE_OK;
+    if (!*failed)
+        return ort_device_finish(session->device, err);
+    ort_device_wait(session->device);
+    return TARE_OK;
 }
 
 /* A run with outputs that the runtime places. Without binding them anew it would keep the last
@@ -240,7 +245,7 @@ static enum tare_status run_loose(struct tare_session *session, struct tare_err 
     if (status == TARE_OK)
         status = execute(session, &failed, err);
     if (status == TARE_OK)
-        status = ort_api_check(&session->api, failed, "cannot run", err);
+        status = ort_check(session, failed, "cannot run", err);
     return status == TARE_OK ? collect_loose(session, err) : status;
 }
 
@@ -260,7 +265,7 @@ static enum tare_status run_again(struct tare_session *session, ort_result faile
                                   struct tare_err *err)
 {
     if (!may_be_shape(session, failed))
-        return ort_api_check(&session->api, failed, "cannot run", err);
+        return ort_check(session, failed, "cannot run", err);
     session->api.release_status(failed);
     for (size_t i = 0; i < session->outputs.count; i++)
         if (is_dynamic(&session->outputs.infos[i]))

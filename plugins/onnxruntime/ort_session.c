@@ -138,6 +138,19 @@ static enum tare_status read_side(const struct tare_session *session, bool input
     return status;
 }
 
+enum tare_status ort_check(const struct tare_session *session, ort_result result, const char *what,
+                           struct tare_err *err)
+{
+    struct tare_err reason = TARE_ERR_INIT;
+    enum tare_status status = ort_api_check(&session->api, result, what, &reason);
+
+    if (status == TARE_OK)
+        return TARE_OK;
+    return status == TARE_NOMEM && session->device
+               ? cuda_no_memory(session->device->cuda, reason.text, err)
+               : tare_fail(err, status, "%s", reason.text);
+}
+
 enum tare_status ort_load_model(struct tare_session *session, const char *path,
                                 const struct ort_session_options *settings, struct tare_err *err)
 {
@@ -147,8 +160,9 @@ enum tare_status ort_load_model(struct tare_session *session, const char *path,
     enum tare_status status;
 
     (void)snprintf(what, sizeof(what), "cannot load '%.250s'", path);
-    status = ort_api_check(
-        api, api->create_session(session->env, path, settings, &session->session), what, &reason);
+    status =
+        ort_check(session, api->create_session(session->env, path, settings, &session->session),
+                  what, &reason);
     if (status == TARE_FAILED && !session->device) /* the word for most faults of a model */
         status = TARE_BADDATA;
     return status == TARE_OK ? TARE_OK : tare_fail(err, status, "%s", reason.text);

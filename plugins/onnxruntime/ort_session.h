@@ -64,6 +64,10 @@ struct tare_session {
                       */
 };
 
+/* As ort_api_check(), and where memory ran out with a device as cuda_no_memory(). */
+enum tare_status ort_check(const struct tare_session *session, ort_result result, const char *what,
+                           struct tare_err *err);
+
 extern const struct tare_option_info ort_options[];
 
 /* TARE_INVALID for an option that the chosen provider does not have, or a value it cannot take. */
