@@ -182,6 +182,8 @@ struct roofline_row roofline_row_on(const struct roofline_peaks *peaks, const ch
         return row;
     int8_rate = device_rate(own, PEAK_INT8, &int8_stands_in);
     other_rate = plain_rate(own, row.type, &plain_stands_in);
+    if (row.type != PEAK_INT8) /* the runtime has undone the quantisation */
+        int8_rate = other_rate;
     if (row.cost.int8_operations > 0)
         seconds += row.cost.int8_operations / int8_rate;
     if (row.cost.operations > 0)

@@ -16,7 +16,8 @@
  * last cache, it is held against the cache's rate, because then it need not come from memory again.
  *
  * A cell on a CUDA device is held against that device's peaks (measure/peak_cuda.h) in the
- * precision that was executed, FP32 and TF32 apart, its bytes against the rate of copies within the
+ * precision that was executed, FP32 and TF32 apart, quantised nodes too where a runtime executes
+ * them in another one than INT8; its bytes against the rate of copies within the
  * device. The rate of a device's L2 cache is not known: where all bytes would fit into it, as a
  * small model's do, the limit by bytes may be passed, and the row says so (fits_cache).
  *

@@ -122,6 +122,8 @@ static void a_quantised_graph_on_a_device(void)
 
     CHECK_NEAR(row.limit_ns, 20e3, 1); /* 16 G at 1600 T/s, 8 G at the fastest of the others */
     CHECK_NEAR(row.compute_rate, 1200e12, 1e6);
+    row = roofline_row_on(&peaks, "cuda:1", &graph, "fp32", 1, 1e6); /* as it was executed */
+    CHECK_NEAR(row.limit_ns, 480e3, 1);
 }
 
 static void a_device_says_why_there_is_none(void)
