@@ -2,6 +2,8 @@
 
 #include "ort_session.h"
 
+#define NOTES_BYTES 60 /* fewer than a report's provider has, which must hold them */
+
 static const struct {
     const char *name;
     const char *provider; /* as the library calls it */
@@ -149,29 +151,41 @@ static enum tare_status read_assignment(const struct tare_session *session, char
     return status;
 }
 
+/* Names and what must be known with them. Where both are too long, the names lose the part that all
+ * have; the notes are never lost. */
+static void put_provider(char *names, const char *notes, char *text, size_t text_bytes)
+{
+    static const char common[] = "ExecutionProvider";
+    bool too_long = strlen(names) + strlen(notes) >= text_bytes;
+
+    for (char *at = names; too_long && (at = strstr(at, common)) != NULL;)
+        memmove(at, at + strlen(common), strlen(at + strlen(common)) + 1);
+    (void)snprintf(text, text_bytes, "%.*s%s", (int)(text_bytes - strlen(notes) - 1), names, notes);
+}
+
 enum tare_status ort_read_provider(const struct tare_session *session,
                                    const struct tare_open_options *options, char *text,
                                    size_t text_bytes, struct tare_err *err)
 {
     enum ort_provider provider = ort_provider_of(options);
+    bool int8 = provider == ORT_CUDA && strcmp(options->precision, "int8") == 0;
+    bool stand_in = session->device && cuda_facts_of(session->device->cuda)->stand_in;
+    char names[300] = "", copies[32] = "", notes[NOTES_BYTES];
     enum tare_status status = TARE_OK;
-    size_t used;
 
     text[0] = '\0';
     if (provider == ORT_CPU || !session->api.get_assignment)
-        add_name(text, text_bytes, providers[provider].provider);
+        add_name(names, sizeof(names), providers[provider].provider);
     else
-        status = read_assignment(session, text, text_bytes, err);
-    if (status == TARE_OK && !strstr(text, providers[provider].provider))
+        status = read_assignment(session, names, sizeof(names), err);
+    if (status == TARE_OK && !strstr(names, providers[provider].provider))
         return tare_fail(err, TARE_UNSUPPORTED,
                          "provider %s executes nothing of this model, all of it is left to '%s'",
-                         providers[provider].name, text);
-    if (status == TARE_OK && provider == ORT_CUDA && strcmp(options->precision, "int8") == 0)
-        (void)snprintf(text + strlen(text), text_bytes - strlen(text), ", no INT8 convolution");
-    used = strlen(text);
-    if (session->device && cuda_facts_of(session->device->cuda)->stand_in)
-        used += (size_t)snprintf(text + used, text_bytes - used, ", stand-in");
-    if (session->copies > 0 && used < text_bytes)
-        (void)snprintf(text + used, text_bytes - used, ", %ld copies", session->copies);
+                         providers[provider].name, names);
+    if (session->copies > 0)
+        (void)snprintf(copies, sizeof(copies), ", %ld copies", session->copies);
+    (void)snprintf(notes, sizeof(notes), "%s%s%s", int8 ? ", no INT8 convolution" : "",
+                   stand_in ? ", stand-in" : "", copies);
+    put_provider(names, notes, text, text_bytes);
     return status;
 }

@@ -97,8 +97,9 @@ enum tare_status ort_add_plugin(struct tare_session *session,
                                 struct ort_session_options *to, struct tare_err *err);
 
 /*
- * Writes the providers that the session's graph was really given to, "A+B" if several, and how many
- * copies there are between them; fails if the one that was asked for got none of it.
+ * Writes the providers that the session's graph was really given to, "A+B" if several, by shorter
+ * names if need be, and how many copies there are between them; fails if the one that was asked for
+ * got none of it.
  */
 enum tare_status ort_read_provider(const struct tare_session *session,
                                    const struct tare_open_options *options, char *text,

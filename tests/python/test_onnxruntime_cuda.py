@@ -244,6 +244,16 @@ def test_nothing_left_for_the_device(model, monkeypatch):
             "to 'CPUExecutionProvider'", model)
 
 
+def test_providers_with_long_names(model, monkeypatch):
+    names = "CPUExecutionProvider+CUDAExecutionProvider"
+    monkeypatch.setenv("STANDIN_ORT_LEFT", names + "+TensorrtExecutionProvider")
+    with on_device(model, provider="tensorrt") as session:  # 68 characters, of which 63 fit
+        assert session.report.provider == b"CPU+CUDA+Tensorrt, stand-in"
+    monkeypatch.setenv("STANDIN_ORT_LEFT", names)
+    with on_device(model, precision="int8") as session:
+        assert session.report.provider == b"CPU+CUDA, no INT8 convolution, stand-in"
+
+
 @pytest.mark.parametrize("function", ["cuMemAlloc_v2", "cuMemHostAlloc", "cuStreamCreate",
                                       "cuEventCreate", "cuMemcpyHtoDAsync_v2",
                                       "cuMemcpyDtoHAsync_v2", "cuEventRecord",
