@@ -87,7 +87,8 @@ enum tare_status ort_check_options(const struct tare_open_options *options, stru
         return tare_fail(err, TARE_INVALID,
                          "option fuse_conv_bias=1 is known to give right results in fp16 with "
                          "prefer_nhwc=1 alone, and wrong ones in fp32");
-    if (tare_option_int(options, ort_options, "tf32") && strcmp(options->precision, "fp16") == 0)
+    if (tare_option_int(options, ort_options, "tf32") && strcmp(options->precision, "fp32") != 0 &&
+        strcmp(options->precision, "int8") != 0)
         return tare_fail(err, TARE_INVALID, "option tf32=1 is for fp32 and int8, not %s",
                          options->precision);
     return TARE_OK;

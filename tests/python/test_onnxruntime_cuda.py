@@ -208,7 +208,8 @@ def test_options_that_do_not_fit(model):
     wrong("fuse_conv_bias=1 is known to give right results in fp16 with", fuse_conv_bias=1,
           prefer_nhwc=1)
     wrong("prefer_nhwc=1 alone", fuse_conv_bias=1, precision="fp16")
-    wrong("tf32=1 is for fp32 and int8, not fp16", tf32=1, precision="fp16")
+    for precision in ("fp16", "bf16"):
+        wrong(f"tf32=1 is for fp32 and int8, not {precision}", tf32=1, precision=precision)
     wrong("provider cuda has no option 'engine_cache'", engine_cache="x")
     wrong("provider tensorrt has no option 'tf32'", provider="tensorrt", tf32=1)
     with pytest.raises(TareError, match="provider cpu has no option 'cuda_graph'"):
