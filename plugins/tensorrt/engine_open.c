@@ -179,7 +179,7 @@ static enum tare_status open_engine(struct tare_session *session,
     return status;
 }
 
-/* "TensorRT on sm_87, DLA core 0, 3 of 60 layers on GPU" */
+/* "TensorRT on sm_87, as built, DLA core 0, 3 of 60 on GPU": what must not be lost comes first. */
 static void name_provider(const struct tare_session *session, const struct engine_layers *layers,
                           bool as_built, int64_t dla, struct tare_open_report *report)
 {
@@ -190,13 +190,25 @@ static void name_provider(const struct tare_session *session, const struct engin
     char core[64] = "", text[160];
 
     if (dla >= 0 && layers->on_dla > 0)
-        (void)snprintf(core, sizeof(core), ", DLA core %d, %d of %d layers on GPU", (int)dla,
+        (void)snprintf(core, sizeof(core), ", DLA core %d, %d of %d on GPU", (int)dla,
                        layers->on_gpu, layers->on_dla + layers->on_gpu);
     else if (dla >= 0)
         (void)snprintf(core, sizeof(core), ", DLA core %d", (int)dla);
     (void)snprintf(text, sizeof(text), "%sTensorRT on sm_%d%d%s%s", stand_in ? "stand-in " : "",
-                   facts->major, facts->minor, core, as_built ? ", as built" : "");
+                   facts->major, facts->minor, as_built ? ", as built" : "", core);
     (void)snprintf(report->provider, sizeof(report->provider), "%.63s", text);
+}
+
+/* The inspector and the network speak of types in memory, which TF32 has in common with FP32. It is
+ * what TensorRT takes from sm_80 on, unless an engine was built without. */
+static const char *name_arithmetic(const struct tare_session *session, const char *precision,
+                                   const struct trt_sidecar *note)
+{
+    bool allowed = note->architecture[0] && !note->no_tf32;
+
+    return strcmp(precision, "fp32") == 0 && allowed && cuda_facts_of(session->cuda)->major >= 8
+               ? "tf32"
+               : precision;
 }
 
 static void fill_report(const struct tare_session *session, const struct tare_open_options *options,
@@ -214,7 +226,7 @@ static void fill_report(const struct tare_session *session, const struct tare_op
     (void)snprintf(report->runtime_version, sizeof(report->runtime_version), "%s",
                    session->library.name);
     (void)snprintf(report->executed_precision, sizeof(report->executed_precision), "%s",
-                   as_built ? note->precision : layers.precision);
+                   name_arithmetic(session, as_built ? note->precision : layers.precision, note));
     name_provider(session, &layers, as_built, dla_core(options, note), report);
     report->threads = 0;
 }

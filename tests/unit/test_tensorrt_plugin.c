@@ -557,7 +557,7 @@ static void reads_what_is_noted_beside_an_engine(void)
     if (session) {
         CHECK_TEXT(backend_session_report(session)->executed_precision, "fp16");
         CHECK_TEXT(backend_session_report(session)->provider,
-                   "stand-in TensorRT on sm_86, DLA core 1, 2 of 7 layers on GPU, a");
+                   "stand-in TensorRT on sm_86, as built, DLA core 1, 2 of 7 on GPU");
         CHECK(strstr(calls(), "dla 1;deserialize") != NULL);
     }
     backend_session_close(session);
@@ -567,6 +567,28 @@ static void reads_what_is_noted_beside_an_engine(void)
         CHECK_TEXT(backend_session_report(session)->provider,
                    "stand-in TensorRT on sm_86, as built");
     backend_session_close(session);
+    (void)unlink(path);
+}
+
+static void names_tf32(void)
+{
+    const struct opening opening = {.flavour = TEN, .batch = 1};
+    static const char *const devices[][3] = {{"sm=86", "sm_86", "tf32"},
+                                             {"sm=75", "sm_75", "fp32"}};
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s.json", engine_path);
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+        struct backend_session *session;
+
+        write_engine(TEN->version, i ? "sm 75\n" : "");
+        play(devices[i][0], "");
+        write_note(devices[i][1], "TensorRT 10.16.1", "fp32", -1);
+        session = opened(&opening);
+        if (session)
+            CHECK_TEXT(backend_session_report(session)->executed_precision, devices[i][2]);
+        backend_session_close(session);
+    }
     (void)unlink(path);
 }
 
@@ -645,7 +667,7 @@ static void counts_what_the_dla_does_not_run(void)
 {
     executes(LAYER("DLA", "Row major linear FP16 format") "," LAYER("PoolingV2", "Half") "," LAYER(
                  "DLA", "Half"),
-             "dla", "fp16", "stand-in TensorRT on sm_86, DLA core 1, 1 of 3 layers on GPU");
+             "dla", "fp16", "stand-in TensorRT on sm_86, DLA core 1, 1 of 3 on GPU");
     CHECK(strstr(calls(), "dla 1;deserialize") != NULL);
     play("sm=86", "dla=1");
     refuses(&(struct opening){.flavour = TEN, .batch = 1, .option = "dla", .value = "1"},
@@ -715,6 +737,7 @@ int main(int argc, char **argv)
         {"says_how_much_memory_is_missing", says_how_much_memory_is_missing},
         {"releases_everything_after_any_failure", releases_everything_after_any_failure},
         {"reads_what_is_noted_beside_an_engine", reads_what_is_noted_beside_an_engine},
+        {"names_tf32", names_tf32},
         {"refuses_what_is_noted_of_another", refuses_what_is_noted_of_another},
         {"reads_back_what_is_executed", reads_back_what_is_executed},
         {"counts_what_the_dla_does_not_run", counts_what_the_dla_does_not_run},
