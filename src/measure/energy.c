@@ -78,7 +78,8 @@ static enum tare_status store_trace(struct energy *e, size_t i, struct store_vis
                                     const int64_t span[3], int64_t runs, struct tare_err *err)
 {
     int64_t others = energy_others(e->cells[i].device, e->s->crew[i].process.pid);
-    int64_t *at = calloc(2 * trace->count + 1, sizeof(*at)), *read = at + trace->count;
+    int64_t *at = calloc(trace->count + 1, sizeof(*at));
+    int64_t *read = calloc(trace->count + 1, sizeof(*read));
     const struct store_series series[] = {
         {ENERGY_SERIES_AT, at, trace->count},
         {ENERGY_SERIES_READ, read, trace->count},
@@ -93,8 +94,10 @@ static enum tare_status store_trace(struct energy *e, size_t i, struct store_vis
     struct tare_err why = TARE_ERR_INIT;
     enum tare_status status;
 
-    if (!at)
-        return tare_fail(err, TARE_NOMEM, "out of memory for a visit's energy");
+    if (!at || !read) {
+        status = tare_fail(err, TARE_NOMEM, "out of memory for a visit's energy");
+        goto done;
+    }
     for (size_t k = 0; k < trace->count; k++) {
         at[k] = trace->at_ns[k] - begun_ns;
         read[k] = trace->value[k] - (counter ? trace->value[0] : 0);
@@ -109,6 +112,8 @@ static enum tare_status store_trace(struct energy *e, size_t i, struct store_vis
     status =
         store_add_visit(e->s->store, row, series, sizeof(series) / sizeof(series[0]), NULL, err);
     gpu_watch_release(&looks);
+done:
+    free(read);
     free(at);
     return status;
 }
@@ -340,7 +345,8 @@ static enum tare_status measure(struct energy *e, struct tare_err *err)
 
     if (all_done(e))
         return TARE_OK;
-    e->s->work += (double)(e->s->study->cell_count * (size_t)visits);
+    for (size_t i = 0; i < e->s->study->cell_count; i++)
+        e->s->work += e->cells[i].device ? (double)(visits - e->cells[i].done) : 0;
     sweeps_tell(e->s, "energy", "", 0, 0);
     status = measure_empty(e, false, err);
     if (status == TARE_OK)

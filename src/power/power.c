@@ -101,7 +101,7 @@ int64_t power_period_ns(const struct power_trace *trace)
 static enum tare_status counted(const struct power_trace *trace, size_t first, size_t last,
                                 struct power_mean *mean, struct tare_err *err)
 {
-    double joules = (double)(trace->value[last] - trace->value[first]);
+    double mj = (double)(trace->value[last] - trace->value[first]);
     double ns = (double)(trace->at_ns[last] - trace->at_ns[first]);
 
     for (size_t i = first + 1; i <= last; i++)
@@ -109,10 +109,10 @@ static enum tare_status counted(const struct power_trace *trace, size_t first, s
             return tare_fail(err, TARE_BADDATA,
                              "the energy counter went backwards: %lld after %lld mJ",
                              (long long)trace->value[i], (long long)trace->value[i - 1]);
-    if (joules <= 0 || ns <= 0)
+    if (mj <= 0 || ns <= 0)
         return tare_fail(err, TARE_BADDATA, "the energy counter stood still");
-    mean->mw = joules / ns * 1e9;
-    mean->resolution = (double)(trace->slack_ns[first] + trace->slack_ns[last]) / ns + 1.0 / joules;
+    mean->mw = mj / ns * 1e9;
+    mean->resolution = (double)(trace->slack_ns[first] + trace->slack_ns[last]) / ns + 1.0 / mj;
     return TARE_OK;
 }
 

@@ -136,6 +136,14 @@ static void *sample(void *data)
     return NULL;
 }
 
+/* All but its trace. */
+static void release(struct power_sampler *s)
+{
+    (void)pthread_cond_destroy(&s->wake);
+    (void)pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
 enum tare_status power_sampler_start(const struct power_sampler_options *options,
                                      struct power_sampler **sampler, struct tare_err *err)
 {
@@ -159,7 +167,7 @@ enum tare_status power_sampler_start(const struct power_sampler_options *options
     (void)pthread_condattr_destroy(&clock);
     code = pthread_create(&s->thread, NULL, sample, s);
     if (code != 0) {
-        free(s);
+        release(s);
         return tare_fail(err, TARE_FAILED, "cannot start a power sampler: %s", strerror(code));
     }
     *sampler = s;
@@ -177,7 +185,5 @@ void power_sampler_stop(struct power_sampler *s, struct power_trace *trace)
     (void)pthread_mutex_unlock(&s->lock);
     (void)pthread_join(s->thread, NULL);
     *trace = s->trace;
-    (void)pthread_cond_destroy(&s->wake);
-    (void)pthread_mutex_destroy(&s->lock);
-    free(s);
+    release(s);
 }
