@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tensorrt/trt_build_inner.h"
+#include "tensorrt/trt_interface.h"
 
 #define MAX_CACHE       ((size_t)16 << 20)
 #define ENTROPY_2       2 /* CalibrationAlgoType::kENTROPY_CALIBRATION_2, by the cache's header */
@@ -51,39 +52,29 @@ static int32_t algorithm(void *self)
     return ENTROPY_2;
 }
 
-static void destroy_nothing(void *self)
+static struct trt_interface_info interface_info(void *self)
 {
-    (void)self;
-}
-
-static int32_t api_language(void *self)
-{
-    (void)self;
-    return 0;
-}
-
-struct interface_info {
-    const char *kind;
-    int32_t major, minor;
-};
-
-static struct interface_info interface_info(void *self)
-{
-    const struct interface_info info = {"IInt8EntropyCalibrator2", 1, 0};
+    const struct trt_interface_info info = {"IInt8EntropyCalibrator2", 1, 0};
 
     (void)self;
     return info;
 }
 
 static const trt_function table_8[] = {
-    (trt_function)batch_size,      (trt_function)no_batch,  (trt_function)read_cache,
-    (trt_function)write_cache,     (trt_function)algorithm, (trt_function)destroy_nothing,
-    (trt_function)destroy_nothing,
+    (trt_function)batch_size,         (trt_function)no_batch,  (trt_function)read_cache,
+    (trt_function)write_cache,        (trt_function)algorithm, (trt_function)trt_interface_drop,
+    (trt_function)trt_interface_drop,
 };
 static const trt_function table_10[] = {
-    (trt_function)api_language,    (trt_function)interface_info, (trt_function)destroy_nothing,
-    (trt_function)destroy_nothing, (trt_function)batch_size,     (trt_function)no_batch,
-    (trt_function)read_cache,      (trt_function)write_cache,    (trt_function)algorithm,
+    (trt_function)trt_interface_language,
+    (trt_function)interface_info,
+    (trt_function)trt_interface_drop,
+    (trt_function)trt_interface_drop,
+    (trt_function)batch_size,
+    (trt_function)no_batch,
+    (trt_function)read_cache,
+    (trt_function)write_cache,
+    (trt_function)algorithm,
 };
 
 /* "TRT-8601-EntropyCalibration2": one for another version is not taken, and nothing says so. */

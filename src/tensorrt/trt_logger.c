@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tensorrt/trt_api.h"
+#include "tensorrt/trt_interface.h"
 
 #define KEPT_ERRORS 3
 
@@ -56,27 +57,9 @@ static void log_message(void *self, int32_t severity, const char *message)
     (void)pthread_mutex_unlock(&logger->lock);
 }
 
-/* The destructors are never called by TensorRT: a logger is its user's. */
-static void destroy_nothing(void *self)
+static struct trt_interface_info interface_info(void *self)
 {
-    (void)self;
-}
-
-/* APILanguage getAPILanguage(): 0 is C++ */
-static int32_t api_language(void *self)
-{
-    (void)self;
-    return 0;
-}
-
-struct interface_info { /* nvinfer1::InterfaceInfo, returned in two registers as in C++ */
-    const char *kind;
-    int32_t major, minor;
-};
-
-static struct interface_info interface_info(void *self)
-{
-    const struct interface_info info = {"ILogger", 1, 0};
+    const struct trt_interface_info info = {"ILogger", 1, 0};
 
     (void)self;
     return info;
@@ -85,12 +68,15 @@ static struct interface_info interface_info(void *self)
 /* ILogger: {log, ~, ~} until 10; from 11 on it is an IVersionedInterface. */
 static const trt_function table_until_10[] = {
     (trt_function)log_message,
-    (trt_function)destroy_nothing,
-    (trt_function)destroy_nothing,
+    (trt_function)trt_interface_drop,
+    (trt_function)trt_interface_drop,
 };
 static const trt_function table_from_11[] = {
-    (trt_function)api_language,    (trt_function)interface_info, (trt_function)destroy_nothing,
-    (trt_function)destroy_nothing, (trt_function)log_message,
+    (trt_function)trt_interface_language,
+    (trt_function)interface_info,
+    (trt_function)trt_interface_drop,
+    (trt_function)trt_interface_drop,
+    (trt_function)log_message,
 };
 
 enum tare_status trt_logger_new(enum trt_flavour flavour,

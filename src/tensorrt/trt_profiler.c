@@ -1,6 +1,7 @@
 /* An IProfiler: an object of ours with a C++ table, which TensorRT calls once a layer. */
 #include <stdlib.h>
 
+#include "tensorrt/trt_interface.h"
 #include "tensorrt/trt_run.h"
 
 struct trt_profiler {
@@ -18,26 +19,9 @@ static void report_layer_time(void *self, const char *layer, float ms)
         profiler->report(profiler->data, layer, ms);
 }
 
-static void destroy_nothing(void *self)
+static struct trt_interface_info interface_info(void *self)
 {
-    (void)self;
-}
-
-/* APILanguage getAPILanguage(): 0 is C++ */
-static int32_t api_language(void *self)
-{
-    (void)self;
-    return 0;
-}
-
-struct interface_info { /* nvinfer1::InterfaceInfo, returned in two registers as in C++ */
-    const char *kind;
-    int32_t major, minor;
-};
-
-static struct interface_info interface_info(void *self)
-{
-    const struct interface_info info = {"IProfiler", 1, 0};
+    const struct trt_interface_info info = {"IProfiler", 1, 0};
 
     (void)self;
     return info;
@@ -46,12 +30,13 @@ static struct interface_info interface_info(void *self)
 /* {reportLayerTime, ~, ~} until 10; from 11 on it is an IVersionedInterface. */
 static const trt_function table_until_10[] = {
     (trt_function)report_layer_time,
-    (trt_function)destroy_nothing,
-    (trt_function)destroy_nothing,
+    (trt_function)trt_interface_drop,
+    (trt_function)trt_interface_drop,
 };
 static const trt_function table_from_11[] = {
-    (trt_function)api_language,    (trt_function)interface_info,    (trt_function)destroy_nothing,
-    (trt_function)destroy_nothing, (trt_function)report_layer_time,
+    (trt_function)trt_interface_language, (trt_function)interface_info,
+    (trt_function)trt_interface_drop,     (trt_function)trt_interface_drop,
+    (trt_function)report_layer_time,
 };
 
 enum tare_status trt_profiler_new(enum trt_flavour flavour,
