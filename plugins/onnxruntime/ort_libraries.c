@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cuda/cuda_find.h"
 
 #define NEEDS_MAX 32 /* libraries that one needs and the loader does not find */
 #define DEPTH_MAX 8  /* of one needing another */
@@ -17,19 +18,6 @@ static const char *const beside_patterns[] = {
     ".",
     "../../nvidia/*/lib",
     "../../tensorrt_libs",
-};
-
-/* Below a Python's prefix. */
-static const char *const prefix_patterns[] = {
-    "lib/python3*/*-packages/nvidia/*/lib",
-    "lib/python3*/*-packages/tensorrt_libs",
-};
-
-static const char *const other_patterns[] = {
-    "/usr/local/cuda/lib64",
-    "/usr/local/cuda*/lib64",
-    "/usr/local/cuda*/targets/*/lib",
-    "/opt/tensorrt/lib",
 };
 
 struct search {
@@ -84,29 +72,16 @@ static bool find_in(const struct search *search, const char *base, const char *b
     return search->path[0] != '\0';
 }
 
-static bool find_below(const struct search *search, const char *base, const char *const *patterns,
-                       size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (find_in(search, base, patterns[i]))
-            return true;
-    return false;
-}
-
-/* Calls find_in() or, for a Python's bin, find_below() its prefix, for each folder of a list. */
-static bool find_in_list(const struct search *search, const char *list, bool programs)
+static bool find_in_list(const struct search *search, const char *list)
 {
     char folder[FILE_MAX_PATH];
 
     for (const char *at = list; at && *at; at += *at == ':') {
         size_t length = strcspn(at, ":");
 
-        if (length > 0 && length + sizeof("/..") < sizeof(folder)) {
-            (void)snprintf(folder, sizeof(folder), "%.*s%s", (int)length, at,
-                           programs ? "/.." : "");
-            if (programs ? find_below(search, folder, prefix_patterns,
-                                      sizeof(prefix_patterns) / sizeof(prefix_patterns[0]))
-                         : find_in(search, folder, "."))
+        if (length > 0 && length < sizeof(folder)) {
+            (void)snprintf(folder, sizeof(folder), "%.*s", (int)length, at);
+            if (find_in(search, folder, "."))
                 return true;
         }
         at += length;
@@ -114,31 +89,29 @@ static bool find_in_list(const struct search *search, const char *list, bool pro
     return false;
 }
 
+static bool find_beside(const struct search *search)
+{
+    size_t length = (size_t)(file_base_name(search->beside) - search->beside);
+    char folder[FILE_MAX_PATH];
+
+    if (length == 0 || length >= sizeof(folder))
+        return false;
+    (void)snprintf(folder, sizeof(folder), "%.*s", (int)length, search->beside);
+    for (size_t i = 0; i < sizeof(beside_patterns) / sizeof(beside_patterns[0]); i++)
+        if (find_in(search, folder, beside_patterns[i]))
+            return true;
+    return false;
+}
+
 static bool find_usual(const struct search *search)
 {
-    size_t folder_length = (size_t)(file_base_name(search->beside) - search->beside);
-    char folder[FILE_MAX_PATH], home[FILE_MAX_PATH];
-    const char *user = getenv("HOME");
+    static const char *const wheels[] = {"nvidia/*/lib", "tensorrt_libs", NULL};
+    char longer[ORT_LIBRARY_NAME + 2];
+    const char *const files[] = {search->name, longer, NULL};
+    const struct cuda_library library = {.name = search->name, .files = files, .wheels = wheels};
 
-    if (folder_length > 0 && folder_length < sizeof(folder)) {
-        (void)snprintf(folder, sizeof(folder), "%.*s", (int)folder_length, search->beside);
-        if (find_below(search, folder, beside_patterns,
-                       sizeof(beside_patterns) / sizeof(beside_patterns[0])))
-            return true;
-    }
-    if (file_home(home, sizeof(home), NULL) == TARE_OK &&
-        file_join(folder, sizeof(folder), home, ".deps/venv", NULL) == TARE_OK &&
-        find_below(search, folder, prefix_patterns,
-                   sizeof(prefix_patterns) / sizeof(prefix_patterns[0])))
-        return true;
-    if (find_in_list(search, getenv("PATH"), true))
-        return true;
-    if (user && file_join(folder, sizeof(folder), user, ".local", NULL) == TARE_OK &&
-        find_below(search, folder, prefix_patterns,
-                   sizeof(prefix_patterns) / sizeof(prefix_patterns[0])))
-        return true;
-    return find_below(search, "/", other_patterns,
-                      sizeof(other_patterns) / sizeof(other_patterns[0]));
+    (void)snprintf(longer, sizeof(longer), "%s.*", search->name);
+    return find_beside(search) || cuda_find(&library, search->path, FILE_MAX_PATH, NULL) == TARE_OK;
 }
 
 static enum tare_status load(const char *name, const char *beside, int depth, struct tare_err *err);
@@ -170,7 +143,7 @@ static enum tare_status load(const char *name, const char *beside, int depth, st
     char path[FILE_MAX_PATH] = "";
     struct search search = {name, beside, path};
 
-    if (!find_in_list(&search, getenv("TARE_CUDA_LIBRARIES"), false)) {
+    if (!find_in_list(&search, getenv("TARE_CUDA_LIBRARIES"))) {
         if (dlopen(name, RTLD_NOW | RTLD_GLOBAL))
             return TARE_OK;
         if (!find_usual(&search))

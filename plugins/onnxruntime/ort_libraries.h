@@ -5,8 +5,8 @@
  * provider, which is loaded by the library itself, meets them there.
  *
  * Looked for in each folder of $TARE_CUDA_LIBRARIES (separated by ':'), then where the loader
- * looks, then beside the library of ONNX Runtime and in the wheels of its installation, then in the
- * wheels of this installation and of each Python on $PATH, then in the usual places of the toolkit.
+ * looks, then beside the library of ONNX Runtime and in the wheels of its installation, then where
+ * cuda_find() looks.
  *
  * Threads: no shared state of ours.
  */

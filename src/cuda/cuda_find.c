@@ -22,7 +22,9 @@ static const char *const ort_wheels[] = {"onnxruntime/capi", NULL};
 
 static const char *const system_folders[] = {
     "/usr/local/cuda/lib64",
-    "/usr/local/cuda/targets/x86_64-linux/lib",
+    "/usr/local/cuda*/lib64",
+    "/usr/local/cuda*/targets/*/lib",
+    "/opt/tensorrt/lib",
     "/usr/lib/x86_64-linux-gnu",
     "/usr/lib/aarch64-linux-gnu",
     "/usr/lib64",
@@ -153,6 +155,7 @@ static bool find_file(const struct cuda_library *library, const char *name, char
                       size_t path_bytes)
 {
     const char *environment = getenv("VIRTUAL_ENV"), *python = getenv("TARE_PYTHON");
+    const char *user = getenv("HOME");
     char home[FILE_MAX_PATH], root[FILE_MAX_PATH];
     size_t count = sizeof(system_folders) / sizeof(system_folders[0]);
 
@@ -170,6 +173,9 @@ static bool find_file(const struct cuda_library *library, const char *name, char
                   path_bytes))
         return true;
     if (in_python_on_path(library, name, path, path_bytes))
+        return true;
+    if (user && file_join(root, sizeof(root), user, ".local", NULL) == TARE_OK &&
+        in_python(root, strlen(root), library, name, path, path_bytes))
         return true;
     for (size_t i = 0; i < count; i++)
         if (in_folder(system_folders[i], strlen(system_folders[i]), name, path, path_bytes))

@@ -4,7 +4,8 @@
  * A library is looked for where its own variable says and, without one, by its file names, the
  * first of them everywhere before the second: in the folders of LD_LIBRARY_PATH, in this
  * installation's packages (.deps), in those of $TARE_PYTHON, $VIRTUAL_ENV and each python3 on PATH
- * (into which PyTorch brings the libraries), in the CUDA toolkit's folder and in the system's.
+ * (into which PyTorch brings the libraries), in the user's own (~/.local), in the CUDA toolkit's
+ * folders and in the system's.
  *
  * Threads: no shared state.
  */

@@ -53,8 +53,8 @@ struct trt_library {
 
 /*
  * Loads the library at path. NULL: the file that TARE_TENSORRT names, else the newest of
- * libnvinfer.so.11, .10, .8 and libtensorrt_rtx.so.1 that the dynamic linker finds, else one of a
- * wheel in this installation's .deps. TARE_ABSENT: there is none, and how to get one; TARE_BROKEN:
+ * libnvinfer.so.11, .10, .8 and libtensorrt_rtx.so.1 that the dynamic linker finds, else that
+ * cuda_find() finds. TARE_ABSENT: there is none, and how to get one; TARE_BROKEN:
  * it cannot be loaded, or its version has no table: "cannot use 'libnvinfer.so.9': TensorRT 9.3.0,
  * need 8.6, 10.0 to 10.16, ...". Fills *library on success.
  */

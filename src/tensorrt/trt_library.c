@@ -1,11 +1,11 @@
 /* The library: found, loaded, told apart. */
 #include <dlfcn.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/library.h"
+#include "cuda/cuda_find.h"
 #include "tensorrt/trt_api.h"
 
 /*
@@ -25,19 +25,16 @@ static const struct verified {
 };
 #define NEED "need TensorRT 8.6, 10.0 to 10.16, 11.0 to 11.1 or TensorRT for RTX 1.7"
 
-#define WHEELS ".deps/{*,venv/lib/python3*/site-packages}/tensorrt_libs/"
-
 /* In the order that they are tried. */
 static const struct place {
     enum trt_flavour flavour;
-    const char *name;    /* what the dynamic linker is asked for; NULL: only the pattern */
-    const char *pattern; /* below the installation's folder */
+    const char *name; /* what the dynamic linker is asked for */
+    const char *file; /* what cuda_find() is: '*' stands for any text */
 } places[] = {
-    {TRT_11, "libnvinfer.so.11", WHEELS "libnvinfer.so.11"},
-    {TRT_10, "libnvinfer.so.10", WHEELS "libnvinfer.so.10"},
-    {TRT_8_6, "libnvinfer.so.8", WHEELS "libnvinfer.so.8"},
-    {TRT_RTX, "libtensorrt_rtx.so.1",
-     ".deps/tensorrt/onnxruntime_ep_nv_tensorrt_rtx/libtensorrt_rtx.so.1*"},
+    {TRT_11, "libnvinfer.so.11", "libnvinfer.so.11"},
+    {TRT_10, "libnvinfer.so.10", "libnvinfer.so.10"},
+    {TRT_8_6, "libnvinfer.so.8", "libnvinfer.so.8"},
+    {TRT_RTX, "libtensorrt_rtx.so.1", "libtensorrt_rtx.so.1*"},
 };
 #define PLACES (sizeof(places) / sizeof(places[0]))
 
@@ -152,33 +149,26 @@ static enum tare_status load_file(const char *path, unsigned flavours, struct tr
     return status == TARE_OK ? identify(library, flavours, err) : status;
 }
 
-/* A library of a wheel in this installation; false if there is none. */
-static bool find_wheel(const char *pattern, char *path, size_t path_bytes)
+/* One that the linker does not know of: of a wheel, or of a toolkit. */
+static bool find_file(const char *file, char *path, size_t path_bytes)
 {
-    char home[FILE_MAX_PATH], whole[FILE_MAX_PATH];
-    glob_t found;
-    bool hit;
+    struct cuda_library library = *cuda_library_tensorrt();
+    const char *const files[] = {file, NULL};
 
-    if (file_home(home, sizeof(home), NULL) != TARE_OK ||
-        file_join(whole, sizeof(whole), home, pattern, NULL) != TARE_OK)
-        return false;
-    hit = glob(whole, GLOB_BRACE, NULL, &found) == 0 && found.gl_pathc > 0 &&
-          strlen(found.gl_pathv[0]) < path_bytes;
-    if (hit)
-        (void)snprintf(path, path_bytes, "%s", found.gl_pathv[0]);
-    globfree(&found);
-    return hit;
+    library.files = files;
+    library.variable = NULL; /* which was looked at before */
+    return cuda_find(&library, path, path_bytes, NULL) == TARE_OK;
 }
 
 /* Tries one place. *refused gets the first refusal of a library that is there. */
-static bool try_place(const struct place *place, bool wheel, unsigned flavours,
+static bool try_place(const struct place *place, bool elsewhere, unsigned flavours,
                       struct trt_library *library, struct tare_err *refused)
 {
     char path[FILE_MAX_PATH];
     void *handle;
 
-    if (wheel)
-        return find_wheel(place->pattern, path, sizeof(path)) &&
+    if (elsewhere)
+        return find_file(place->file, path, sizeof(path)) &&
                load_file(path, flavours, library, refused) == TARE_OK;
     handle = dlopen(place->name, RTLD_NOW | RTLD_LOCAL);
     return handle && load_file(place->name, flavours, library, refused) == TARE_OK;
@@ -188,10 +178,10 @@ static enum tare_status search(unsigned flavours, struct trt_library *library, s
 {
     struct tare_err refused = TARE_ERR_INIT;
 
-    for (int wheel = 0; wheel < 2; wheel++)
+    for (int elsewhere = 0; elsewhere < 2; elsewhere++)
         for (size_t i = 0; i < PLACES; i++)
             if (flavours & TRT_BIT(places[i].flavour) &&
-                try_place(&places[i], wheel != 0, flavours, library, &refused))
+                try_place(&places[i], elsewhere != 0, flavours, library, &refused))
                 return TARE_OK;
     if (refused.status != TARE_OK)
         return tare_fail(err, refused.status, "%s", refused.text);

@@ -66,6 +66,7 @@ static void start(void)
         (void)unsetenv(variables[i]);
     (void)setenv("PATH", "/nowhere", 1);
     set("TARE_HOME", "home");
+    set("HOME", "user");
 }
 
 static void check_finds(const struct cuda_library *library, const char *name)
@@ -105,6 +106,10 @@ static void finds_what_python_brings(void)
     check_finds(cuda_library_cublaslt(13000), name);
     (void)unsetenv("TARE_PYTHON");
     set_both("PATH", "other/bin", "env/bin/");
+    check_finds(cuda_library_cublaslt(13000), name);
+    (void)setenv("PATH", "/nowhere", 1);
+    (void)snprintf(name, sizeof(name), "user/.local/%s", wheel);
+    make(name);
     check_finds(cuda_library_cublaslt(13000), name);
     end();
 }
