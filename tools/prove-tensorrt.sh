@@ -125,7 +125,7 @@ int8=$models/yolov8n-raw-640-b1.int8-tensorrt.onnx
 "$tare" export "$root/data/yolov8n.pt" -o "$fp32" >>"$log" 2>&1
 [ -s "$int8" ] || "$tare" quantize "$fp32" --images "$root/data/calibration" --for tensorrt \
     -o "$int8" >>"$log" 2>&1 || say "no INT8 model: $(tail -n 1 "$log")"
-build fp32 "$fp32"
+build fp32 "$fp32" --no-tf32
 build fp16 "$fp32"
 [ ! -s "$int8" ] || build int8 "$int8"
 [ -z "${TARE_DLA:-}" ] || build fp16 "$fp32" --dla "$TARE_DLA"

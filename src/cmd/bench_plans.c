@@ -64,6 +64,8 @@ enum tare_status bench_plan_make(struct study_cell *cell, const char *folder, bo
         .max_batch = cell->batch,
         .dla_core = dla ? (int32_t)strtol(dla, NULL, 10) : -1,
         .level = -1,
+        /* As the other runtimes' FP32, which TensorRT rounds to TF32 unless it is told not to. */
+        .no_tf32 = strcmp(cell->precision, "fp32") == 0,
         .to_fp16 = plan_to_fp16,
         .step = quiet ? NULL : show_step,
         .step_data = cell,

@@ -56,6 +56,8 @@ static enum tare_status name_engine(const struct engine_order *order, struct eng
     engine_library_tag(key->library, library, sizeof(library));
     if (key->max_batch > 0)
         (void)snprintf(more, sizeof(more), ".b%d", (int)key->max_batch);
+    if (key->no_tf32)
+        (void)snprintf(more + strlen(more), sizeof(more) - strlen(more), ".notf32");
     if (key->dla_core >= 0)
         (void)snprintf(more + strlen(more), sizeof(more) - strlen(more), ".dla%d",
                        (int)key->dla_core);
