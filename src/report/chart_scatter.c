@@ -68,7 +68,7 @@ static void put_left_axis(struct buf *out, const struct pen_axis *axis, double s
         double y = pen_place(axis, values[i]);
 
         buf_printf(out, "<path d=\"M%.1f %.1fH%.1f\" class=\"grid\"/>\n", FROM, y, TO);
-        buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"t-small t-end\">%.6g</text>\n",
+        buf_printf(out, "<text x=\"%.1f\" y=\"%.1f\" class=\"t-small t-end\">%.9g</text>\n",
                    FROM - 8, y + 4, values[i] * scale);
     }
 }
@@ -358,7 +358,7 @@ static void put_roof(struct buf *out, struct field *f, double slope, double roof
     if (roof <= 0 || meets >= f->x.high)
         return;
     y = pen_place(&f->y, roof);
-    buf_printf(&text, "%s %.3g", name, roof);
+    buf_printf(&text, roof < 1000 ? "%s %.3g" : "%s %.0f", name, roof);
     for (size_t i = 0; i < f->box_count; i++) /* below, where the name of another roof is near */
         below = below || fabs(f->boxes[i].y + 18 - y) < 18;
     buf_printf(out, "<path class=\"%s\" d=\"M%.2f %.2fH%.1f\"/>\n", class, pen_place(&f->x, meets),
@@ -382,7 +382,7 @@ static void put_slope(struct buf *out, const struct field *f, double slope, doub
     angle = atan2(pen_place(&f->y, to * slope) - y, pen_place(&f->x, to) - x) * 180 / acos(-1);
     buf_printf(out, "<path class=\"roof\" d=\"M%.2f %.2fL%.2f %.2f\"/>\n", x, y,
                pen_place(&f->x, to), pen_place(&f->y, to * slope));
-    buf_printf(&text, "%s %.3g GB/s", name, slope);
+    buf_printf(&text, slope < 1000 ? "%s %.3g GB/s" : "%s %.0f GB/s", name, slope);
     buf_printf(out,
                "<text transform=\"translate(%.1f %.1f) rotate(%.1f)\" x=\"14\" y=\"-6\" "
                "class=\"t-small\">%s</text>\n",

@@ -51,7 +51,7 @@ const char *const css_page[] = {
 "--serif:'Charter','Bitstream Charter','Iowan Old Style','Palatino Linotype','Source Serif "
 "4',Georgia,serif;--mono:ui-monospace,'SF Mono','Cascadia Code','DejaVu Sans Mono',Menlo,"
 "Consolas,monospace}"
-"main{max-width:1080px;margin:0 auto;padding:clamp(20px,5vw,64px) clamp(16px,4vw,40px) 64px}",
+"main{max-width:1240px;margin:0 auto;padding:clamp(20px,5vw,64px) clamp(16px,4vw,40px) 64px}",
 "h1,h2,h3,p,dl,dd,ul,ol,figure,table,pre{margin:0;padding:0}",
 "h1{font:500 clamp(1.55rem,1.05rem + 2.3vw,2.5rem)/1.22 var(--serif);letter-spacing:-.012em;"
 "text-wrap:balance;max-width:30em;overflow-wrap:anywhere}"
@@ -74,6 +74,7 @@ const char *const css_page[] = {
 "a:hover{text-decoration-color:currentColor}section{margin-top:56px}",
 "h2{font:600 1.22rem/1.3 var(--sans);letter-spacing:-.008em}",
 "h2+p,.about{color:var(--muted);font-size:.9rem;margin-top:4px;max-width:62em}",
+"section>ul:not(.legend){margin:12px 0 0;padding-left:1.2em;font-size:.88rem}"
 "h3{font-size:.95rem;margin-top:28px}",
 ".file{margin-top:80px;padding-top:20px;border-top:3px double var(--rule)}",
 ".file>h2{font:500 1.5rem/1.25 var(--serif);overflow-wrap:anywhere}",

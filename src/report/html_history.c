@@ -128,10 +128,10 @@ static void put_limit_row(struct buf *out, const struct ledger_cell *cell)
     const struct roofline_row *row = &cell->limit;
 
     put_row_name(out, cell->label);
-    buf_printf(out, "<td>%.3g</td><td>%.3g</td><td>%.3g</td>", row->operations / 1e9,
+    buf_printf(out, "<td>%.2f</td><td>%.1f</td><td>%.0f</td>", row->operations / 1e9,
                row->bytes / 1e6, row->attained / 1e9);
-    buf_printf(out, "<td>%s</td><td>%.0f %%</td><td class=\"l\">%s%s%s</td></tr>\n",
-               write_ms(row->limit_ns, false).text, 100 * row->share,
+    buf_printf(out, "<td>%s</td><td>%s</td><td class=\"l\">%s%s%s</td></tr>\n",
+               write_ms(row->limit_ns, false).text, write_share(row->share).text,
                roofline_bound_name(row->bound), row->stands_in ? " (at FP32's rate)" : "",
                row->fits_cache && row->bound == ROOFLINE_MEMORY ? " (all fits L2)" : "");
 }
@@ -152,7 +152,7 @@ static void put_devices(struct buf *out, const struct ledger *ledger)
         struct buf text = BUF_INIT;
 
         write_device_peaks(&text, &ledger->peaks.devices[i]);
-        buf_append_text(out, "<p>");
+        buf_append_text(out, "<p class=\"about\">");
         write_html(out, buf_text(&text));
         buf_append_text(out, "</p>\n");
         buf_release(&text);

@@ -380,8 +380,11 @@ void html_environment(struct buf *out, const struct ledger *ledger, size_t id)
     put_fact(out, "run", ledger->run.uuid);
     (void)snprintf(seed, sizeof(seed), "%lld", (long long)ledger->run.seed);
     put_fact(out, "seed", seed);
-    for (size_t i = 0; i < ledger->fact_count; i++)
-        put_fact(out, ledger->facts[i].key, ledger->facts[i].value);
+    for (size_t i = 0; i < ledger->fact_count;
+         i++) /* the file's own marks and blanks are no news */
+        if (ledger->facts[i].value[0] &&
+            strncmp(ledger->facts[i].key, "energy.left_out.", strlen("energy.left_out.")) != 0)
+            put_fact(out, ledger->facts[i].key, ledger->facts[i].value);
     buf_append_text(out, "</dl>\n");
     put_files(out, ledger);
     buf_append_text(out, "</section>\n");

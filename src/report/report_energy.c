@@ -5,7 +5,7 @@
 
 #include "report/write.h"
 
-#define NAME_COLUMNS 22
+#define NAME_COLUMNS 33
 
 /* Three digits that matter, of any unit: write_ms() has them for a millionth of its own. */
 static struct write_number digits(double value)
@@ -57,14 +57,13 @@ static void put_cell(const struct ledger_cell *cell, struct buf *out)
     report_energy_gpu(&e->gpu, gpu, sizeof(gpu));
     buf_append_text(out, "  ");
     write_padded(out, cell->label, NAME_COLUMNS);
-    write_padded(out, gross, -27);
-    write_padded(out, digits(e->per_joule).text, -9);
-    write_padded(out, digits(e->watts).text, -8);
+    write_padded(out, gross, -24);
+    write_padded(out, digits(e->per_joule).text, -7);
+    write_padded(out, digits(e->watts).text, -7);
     for (int k = 0; k < LEDGER_IDLES; k++)
         write_padded(out, digits(e->net_joules[k]).text, -9);
-    buf_printf(out, "%4zu\n", e->visits);
-    buf_printf(out, "    idle %s, %s, %s W", digits(e->idle_w[0]).text, digits(e->idle_w[1]).text,
-               digits(e->idle_w[2]).text);
+    buf_printf(out, "\n    %zu visits; idle %s, %s, %s W", e->visits, digits(e->idle_w[0]).text,
+               digits(e->idle_w[1]).text, digits(e->idle_w[2]).text);
     buf_printf(out, "%s%s; ", gpu[0] ? "; " : "", gpu);
     write_plain(out, origin);
     buf_append_char(out, '\n');
@@ -106,15 +105,14 @@ void report_energy_text(const struct ledger *ledger, struct buf *out)
             worst = fmax(worst, ledger->cells[i].energy.resolution);
             scope = ledger->cells[i].energy.scope;
         }
-    buf_append_text(out,
-                    "\nEnergy  joules of one inference, gross: mean of n contiguous visits and "
-                    "its [95 % interval]; then\n  net of what is idle: the device empty, "
-                    "context open, this worker loaded. Of the ");
+    buf_append_text(out, "\nEnergy  joules of one inference, gross: mean of contiguous visits and "
+                         "its [95 % interval]; then\n  net of what is idle: the device empty, "
+                         "context open, this worker loaded. Of the ");
     write_plain(out, scope);
     buf_printf(out, " alone;\n  the sensor's steps put a visit off by at most %.2g %%\n",
                100 * worst);
-    buf_printf(out, "  %-*s%27s%9s%8s%9s%9s%9s%4s\n", NAME_COLUMNS, "", "J/inference", "inf./J",
-               "W", "-empty", "-context", "-worker", "n");
+    buf_printf(out, "  %-*s%24s%7s%7s%9s%9s%9s\n", NAME_COLUMNS, "", "J/inference", "inf./J", "W",
+               "-empty", "-context", "-worker");
     for (size_t i = 0; i < ledger->cell_count; i++)
         if (ledger->cells[i].energy.visits)
             put_cell(&ledger->cells[i], out);

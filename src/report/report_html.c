@@ -49,15 +49,20 @@ void html_open_scroll(struct buf *out, const char *label)
 
 void html_notes(struct buf *out, const struct ledger_notes *notes)
 {
+    struct buf text = BUF_INIT;
+
     buf_append_text(out, "<dl class=\"notes\">\n");
     for (size_t i = 0; i < notes->count; i++) {
+        if (!write_note(notes, i, &text))
+            continue;
         buf_append_text(out, "<div><dt>");
         write_html(out, notes->items[i].subject);
         buf_append_text(out, "</dt><dd>");
-        write_html(out, notes->items[i].text);
+        write_html(out, buf_text(&text));
         buf_append_text(out, "</dd></div>\n");
     }
     buf_append_text(out, "</dl>\n");
+    buf_release(&text);
 }
 
 static void put_tile(struct buf *out, const char *what, const char *value, const char *unit,

@@ -87,6 +87,7 @@ static void put_head(const struct page *page, const struct ledger *ledger)
 
 static void put_notes(const struct page *page, const char *title, const struct ledger_notes *notes)
 {
+    struct buf text = BUF_INIT;
     size_t columns = 0;
 
     if (notes->count == 0)
@@ -99,11 +100,14 @@ static void put_notes(const struct page *page, const char *title, const struct l
     }
     columns = columns > NAME_COLUMNS ? NAME_COLUMNS : columns;
     for (size_t i = 0; i < notes->count; i++) {
+        if (!write_note(notes, i, &text))
+            continue;
         buf_append_text(page->out, "  ");
         write_padded(page->out, notes->items[i].subject, (int)columns);
         buf_append_text(page->out, "  ");
-        write_wrapped(page->out, notes->items[i].text, columns + 4, columns + 4);
+        write_wrapped(page->out, buf_text(&text), columns + 4, columns + 4);
     }
+    buf_release(&text);
 }
 
 /* --- cells --- */
@@ -205,7 +209,6 @@ static void put_agreement(const struct page *page, const struct ledger *ledger)
 static void put_limit(const struct page *page, const struct ledger_cell *cell)
 {
     const struct roofline_row *row = &cell->limit;
-    char text[64];
 
     buf_append_text(page->out, "  ");
     write_padded(page->out, cell->label, NAME_COLUMNS);
@@ -219,8 +222,7 @@ static void put_limit(const struct page *page, const struct ledger_cell *cell)
     buf_printf(page->out, "%9.2f%9.1f%9.0f", row->operations * 1e-9, row->bytes * 1e-6,
                row->attained * 1e-9);
     write_padded(page->out, write_ms(row->limit_ns, false).text, -10);
-    (void)snprintf(text, sizeof(text), "%.0f %%", row->share * 100);
-    write_padded(page->out, text, -9);
+    write_padded(page->out, write_share(row->share).text, -9);
     buf_printf(page->out, "  %s%s%s\n", roofline_bound_name(row->bound),
                row->stands_in ? ", FP32's rate" : "",
                row->fits_cache && row->bound == ROOFLINE_MEMORY ? " (all fits L2)" : "");

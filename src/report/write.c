@@ -45,6 +45,21 @@ struct write_number write_percent(double ratio)
     return n;
 }
 
+struct write_number write_share(double share)
+{
+    struct write_number n;
+    double percent = 100 * share;
+
+    if (isnan(share))
+        return unknown();
+    (void)snprintf(n.text, sizeof(n.text), "%.*f %%",
+                   percent >= 9.95 || percent <= 0 ? 0
+                   : percent >= 0.995              ? 1
+                                                   : 2,
+                   percent);
+    return n;
+}
+
 struct write_number write_points(double ap, bool signed_)
 {
     struct write_number n;
@@ -260,4 +275,22 @@ const char *write_model(const struct ledger *ledger)
         if (strcmp(ledger->cells[i].row.model, model) != 0)
             return "several models";
     return model;
+}
+
+bool write_note(const struct ledger_notes *notes, size_t index, struct buf *out)
+{
+    const struct ledger_note *note = &notes->items[index];
+    bool any = false;
+
+    buf_clear(out);
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(notes->items[i].text, note->text) == 0)
+            return false;
+    buf_append_text(out, note->text);
+    for (size_t i = index + 1; i < notes->count; i++)
+        if (strcmp(notes->items[i].text, note->text) == 0) {
+            buf_printf(out, "%s '%s'", any ? "," : ". Also:", notes->items[i].subject);
+            any = true;
+        }
+    return true;
 }

@@ -44,6 +44,9 @@ size_t write_sequence(const char *text);
 /* Columns that a UTF-8 text takes, one a code point. */
 size_t write_columns(const char *text);
 
+/* A share in per cent, two digits where there are no more before the point: "60 %", "0.26 %". */
+struct write_number write_share(double share);
+
 /* Appends stored text for a terminal: no control characters. */
 void write_plain(struct buf *out, const char *text);
 
@@ -56,6 +59,10 @@ void write_wrapped(struct buf *out, const char *text, size_t column, size_t inde
 
 /* Appends stored text to HTML or SVG, in content or in a quoted attribute. */
 void write_html(struct buf *out, const char *text);
+
+/* Text of a note, with the subjects of later ones that say the same: "... Also: 'B', 'C'". False:
+ * an earlier note has this one's. Clears out first. */
+bool write_note(const struct ledger_notes *notes, size_t index, struct buf *out);
 
 /* The name of a mode in words: "back to back". */
 const char *write_mode(enum store_visit_mode mode);
