@@ -20,8 +20,8 @@ name=$(basename "$0")
 tare=$root/bin/tare
 out=gpu-result
 study=$root/studies/yolov8-gpu.json
-python=${TARE_PYTHON:-}
-library=${TARE_ONNXRUNTIME_CUDA:-${TARE_ONNXRUNTIME:-}}
+python=
+library=
 
 say() {
     printf '%s: %s\n' "$name" "$*" >&2
@@ -49,46 +49,12 @@ shift $((OPTIND - 1))
 
 [ -x "$tare" ] || die "no program '$tare': 'make' builds it in a clone"
 [ -r "$study" ] || die "cannot read '$study'"
-python=${python:-$(command -v python3 || true)}
-if [ -z "$python" ]; then
+. "$root/tools/gpu-runtimes.sh"
+use_runtimes "$python" "$library"
+[ -n "$python" ] ||
     say "no python3: PyTorch's cells will say so; -p names an interpreter that has PyTorch"
-elif ! command -v "$python" >/dev/null 2>&1; then
-    die "cannot run '$python', need an interpreter that has PyTorch"
-else
-    # Before the others on PATH: its packages are where CUDA's libraries are looked for too.
-    PATH=$(dirname "$(command -v "$python")"):$PATH
-    export PATH
-    export TARE_PYTHON="$python"
-fi
-
-# first_library PLACE...: the first of these files, or in these folders, that is an ONNX Runtime
-first_library() {
-    for place; do
-        if [ -d "$place" ]; then
-            find "$place" -name 'libonnxruntime.so*' 2>/dev/null | sort | head -n 1
-        elif [ -f "$place" ]; then
-            printf '%s\n' "$place"
-        fi
-    done | head -n 1
-}
-
-if [ -n "$library" ]; then
-    found=$(first_library "$library")
-    [ -n "$found" ] || die "no libonnxruntime.so at '$library'"
-elif [ -n "$python" ]; then
-    found=$(first_library $("$python" -c 'import importlib.util as u
-s = u.find_spec("onnxruntime")
-print(*(s.submodule_search_locations if s else ()))' 2>/dev/null || true))
-else
-    found=
-fi
-if [ -n "$found" ]; then
-    export TARE_ONNXRUNTIME_CUDA="$found"
-    export TARE_ONNXRUNTIME="${TARE_ONNXRUNTIME:-$found}"
-    [ -f "$TARE_ONNXRUNTIME" ] || TARE_ONNXRUNTIME=$found
-else
+[ -n "$found" ] ||
     say "no ONNX Runtime for GPUs: its cells will say so; -l names its libonnxruntime.so"
-fi
 
 pictures=$root/data/coco128
 [ -d "$pictures" ] || pictures=${TARE_DATA:+$TARE_DATA/coco128}

@@ -15,9 +15,16 @@ tare=$root/bin/tare
 out=prove-tensorrt-result
 check=no
 missing=0
+python=
+library=
 
 say() {
     printf 'prove-tensorrt: %s\n' "$*" >&2
+}
+
+die() {
+    say "$*"
+    exit 1
 }
 
 lack() {
@@ -92,7 +99,9 @@ fi
 while getopts o:p:l:s:h option; do # the others are passed on as they are
     case $option in
     o) out=$OPTARG ;;
-    p | l | s) ;;
+    p) python=$OPTARG ;;
+    l) library=$OPTARG ;;
+    s) ;;
     h)
         sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
         exit 0
@@ -101,10 +110,9 @@ while getopts o:p:l:s:h option; do # the others are passed on as they are
     esac
 done
 
-[ -x "$tare" ] || {
-    say "missing: the program '$tare': 'make' builds it in a clone"
-    exit 1
-}
+[ -x "$tare" ] || die "missing: the program '$tare': 'make' builds it in a clone"
+. "$root/tools/gpu-runtimes.sh"
+use_runtimes "$python" "$library"
 doctor=$("$tare" doctor 2>&1) || true
 check_driver
 check_device
