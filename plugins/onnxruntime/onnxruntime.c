@@ -5,15 +5,18 @@
 #include "base/file.h"
 #include "ort_session.h"
 
-/* Whether there is a build with the provider CUDA. No device is looked for: every cell on the
- * processor would pay for that. */
+/* Whether there is a build with the provider CUDA, which is a file beside it: a library that was
+ * named need not be one. No device is looked for: every cell on the processor would pay for that.
+ */
 static bool has_cuda(const struct ort_api *ordinary)
 {
+    struct ort_api named;
     char path[FILE_MAX_PATH];
+    bool apart = ort_api_find(ORT_BUILD_CUDA, named.library, sizeof(named.library));
 
-    return ort_api_is_there(ORT_BUILD_CUDA) ||
-           (ort_api_beside(ordinary, "libonnxruntime_providers_cuda.so", path, sizeof(path)) &&
-            file_exists(path));
+    return ort_api_beside(apart ? &named : ordinary, "libonnxruntime_providers_cuda.so", path,
+                          sizeof(path)) &&
+           file_exists(path);
 }
 
 static enum tare_status ort_probe(char *note, size_t note_bytes, struct tare_err *err)

@@ -144,12 +144,20 @@ static const char *variable_of(enum ort_build build)
     return value && value[0] ? value : NULL;
 }
 
-bool ort_api_is_there(enum ort_build build)
+bool ort_api_find(enum ort_build build, char *path, size_t path_bytes)
 {
     const char *named = variable_of(build);
+
+    if (!named)
+        return find_wheel(build, path, path_bytes);
+    return file_exists(named) && snprintf(path, path_bytes, "%s", named) < (int)path_bytes;
+}
+
+bool ort_api_is_there(enum ort_build build)
+{
     char path[FILE_MAX_PATH];
 
-    return named ? file_exists(named) : find_wheel(build, path, sizeof(path));
+    return ort_api_find(build, path, sizeof(path));
 }
 
 bool ort_api_beside(const struct ort_api *api, const char *file, char *path, size_t path_bytes)

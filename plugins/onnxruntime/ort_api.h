@@ -188,6 +188,9 @@ struct ort_api {
 enum tare_status ort_api_load(const char *library, enum ort_build build, struct ort_api *api,
                               struct tare_err *err);
 
+/* The library that the build's variable names, or its wheel's. False: neither is there. */
+bool ort_api_find(enum ort_build build, char *path, size_t path_bytes);
+
 /* Whether that build of the library is where it is looked for; loads nothing. */
 bool ort_api_is_there(enum ort_build build);
 
