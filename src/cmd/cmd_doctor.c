@@ -241,15 +241,13 @@ static void print_machine(const struct cpu_info *cpu)
 
 static void print_sensors(const struct sensors *sensors)
 {
-    (void)printf("power       ");
-    if (!sensors->rapl && !sensors->nvml && !sensors->ina3221)
-        (void)printf("no sensor, so no energy figures");
-    if (sensors->rapl)
-        (void)printf("RAPL%s ", sensors->rapl_readable
-                                    ? ""
-                                    : " (not readable: 'sudo chmod a+r "
-                                      "/sys/class/powercap/intel-rapl:*/energy_uj')");
-    (void)printf("%s%s\n", sensors->nvml ? "NVML " : "", sensors->ina3221 ? "INA3221" : "");
+    (void)printf("power       %s",
+                 sensors->nvml ? "NVML" : "no sensor that is read, so no energy figures");
+    if (sensors->rapl || sensors->ina3221)
+        (void)printf("; there, but not read yet: %s%s%s", sensors->rapl ? "RAPL" : "",
+                     sensors->rapl && sensors->ina3221 ? ", " : "",
+                     sensors->ina3221 ? "INA3221" : "");
+    (void)printf("\n");
 }
 
 static void print_data(const char *name, const struct data_set *set, const char *unnamed)
