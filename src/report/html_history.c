@@ -159,6 +159,24 @@ static void put_devices(struct buf *out, const struct ledger *ledger)
     }
 }
 
+/* Whose picture it is, where a page has one of the processor and others of devices. */
+static void put_machine(struct buf *out, const struct ledger *ledger, size_t place)
+{
+    if (chart_roofline_places(ledger) < 2)
+        return;
+    buf_append_text(out, "<figcaption>");
+    if (place == 0)
+        buf_append_text(out, "The processor.");
+    else {
+        const struct peak_cuda *device = &ledger->peaks.devices[place - 1];
+
+        buf_printf(out, "cuda:%d, ", device->index);
+        write_html(out, device->name);
+        buf_append_char(out, '.');
+    }
+    buf_append_text(out, "</figcaption>");
+}
+
 void html_roofline(struct buf *out, const struct ledger *ledger, size_t id)
 {
     static const char *const heads[] = {"cell",      "10⁹ operations", "MB",      "10⁹ a second",
@@ -182,7 +200,9 @@ void html_roofline(struct buf *out, const struct ledger *ledger, size_t id)
         buf_append_text(out, "<figure>");
         html_open_scroll(out, "Roofline");
         chart_roofline(ledger, place, id, out);
-        buf_append_text(out, "</div></figure>\n");
+        buf_append_text(out, "</div>");
+        put_machine(out, ledger, place);
+        buf_append_text(out, "</figure>\n");
     }
     html_open_scroll(out, "Limits as numbers");
     put_heads(out, heads, sizeof(heads) / sizeof(heads[0]));

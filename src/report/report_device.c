@@ -56,7 +56,7 @@ void html_device(struct buf *out, const struct ledger *ledger, size_t id)
         return;
     buf_printf(out,
                "<section id=\"device%zu\"><h2>On the device</h2>\n<p>One run of the session: %s. "
-               "Medians each, so the rest is what the sum leaves, no median of its own.</p>\n",
+               "Medians each, so rest is what the sum leaves, no median of its own.</p>\n",
                id, DEVICE_ABOUT);
     html_open_scroll(out, "On the device");
     buf_append_text(out, "<table><thead><tr><th scope=\"col\">cell</th><th scope=\"col\" "

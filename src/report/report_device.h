@@ -11,8 +11,8 @@
 
 #define DEVICE_ABOUT                                                                               \
     "medians in ms; run: one run of the session by the host's clock to synchronisation, "          \
-    "transfers "                                                                                   \
-    "inside; the rest by the device's own clock"
+    "transfers inside; on device, copy in and copy out: by the device's own clock; rest: what "    \
+    "the run has beyond these"
 
 /* A line for each measured cell on a device that has a clock. */
 void device_put_cells(struct buf *out, const struct ledger *ledger);
