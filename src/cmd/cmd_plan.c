@@ -127,9 +127,8 @@ static const struct options_usage usage = {
     .details =
         "An engine holds for one GPU architecture, one TensorRT and one file: X.plan.json beside\n"
         "it says which. One that is for another is refused, and so is one that was changed.\n"
-        "TensorRT for RTX ('tools/setup tensorrt') builds for sm_75, sm_80, sm_86, sm_89 and "
-        "sm_120\n"
-        "without a GPU; any other TensorRT builds for the GPU of its machine.\n"
+        "TensorRT for RTX ('tools/setup tensorrt') builds for sm_75, sm_80, sm_86, sm_89,\n"
+        "sm_120 and sm_121 without a GPU; any other TensorRT builds for the GPU of its machine.\n"
         "fp16 from an fp32 file: by TensorRT's flag in 8.6 and 10, else tare converts the file.\n"
         "int8: a file with Q/DQ ('tare quantize --for tensorrt').",
 };
