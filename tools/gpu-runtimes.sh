@@ -1,6 +1,5 @@
 # tools/gpu-runtimes.sh - for tools/gpu-study.sh and tools/prove-tensorrt.sh, which source it: the
-# Python and the ONNX Runtime that a study on a GPU takes. The caller has
-# die() and $root.
+# Python and the ONNX Runtime that a study on a GPU takes. The caller has die() and $root.
 
 # first_library PLACE...: the first of these files, or in these folders, that is an ONNX Runtime
 first_library() {
