@@ -164,6 +164,7 @@ $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(FUZZ_MAIN) $(LIB)
 
 # Parsers that are a plugin's or a backend's own
 $(BUILD)/tests/fuzz/fuzz_ort_trace: $(BUILD)/obj/plugins/onnxruntime/ort_trace.o
+$(BUILD)/tests/fuzz/fuzz_engine_layers: $(BUILD)/obj/plugins/tensorrt/engine_layers.o
 $(BUILD)/tests/fuzz/fuzz_triton_settings: $(BUILD)/obj/triton/triton_settings.o
 
 .PHONY: fuzzers

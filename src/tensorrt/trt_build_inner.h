@@ -37,6 +37,10 @@ enum tare_status trt_timing_save(struct trt_build *build, struct tare_err *err);
 /* An IInt8Calibrator that hands over a calibration cache, of 8.6 and 10. */
 enum tare_status trt_calibrator_new(const struct trt_library *library, const char *path,
                                     struct trt_calibrator **calibrator, struct tare_err *err);
+/* A cache's text (size bytes, ended by a 0): TARE_BADDATA for what is none, or is damaged;
+ * TARE_UNSUPPORTED for one of another version. path is named in messages. */
+enum tare_status trt_calibration_check(const char *cache, size_t size, const char *path,
+                                       int32_t version, struct tare_err *err);
 void trt_calibrator_free(struct trt_calibrator *calibrator);
 
 #endif

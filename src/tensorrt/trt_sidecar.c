@@ -58,23 +58,30 @@ static void put_facts(struct json_writer *json, const struct trt_sidecar *s)
     json_put_text(json, "made_by", s->made_by);
 }
 
-enum tare_status trt_sidecar_write(const char *engine, const struct trt_sidecar *sidecar,
-                                   struct tare_err *err)
+enum tare_status trt_sidecar_put(const struct trt_sidecar *sidecar, struct buf *out,
+                                 struct tare_err *err)
 {
-    struct buf buf = BUF_INIT;
     struct json_writer json;
-    char path[FILE_MAX_PATH];
-    enum tare_status status = trt_sidecar_path(engine, path, sizeof(path), err);
 
-    json_start(&json, &buf, true);
+    json_start(&json, out, true);
     json_open_object(&json, NULL);
     json_put_int(&json, "format", FORMAT);
     put_key(&json, sidecar);
     put_facts(&json, sidecar);
     json_close_object(&json);
-    buf_append_char(&buf, '\n');
+    buf_append_char(out, '\n');
+    return buf_status(out, "an engine's description", err);
+}
+
+enum tare_status trt_sidecar_write(const char *engine, const struct trt_sidecar *sidecar,
+                                   struct tare_err *err)
+{
+    struct buf buf = BUF_INIT;
+    char path[FILE_MAX_PATH];
+    enum tare_status status = trt_sidecar_path(engine, path, sizeof(path), err);
+
     if (status == TARE_OK)
-        status = buf_status(&buf, "an engine's description", err);
+        status = trt_sidecar_put(sidecar, &buf, err);
     if (status == TARE_OK)
         status = file_write(path, buf_text(&buf), buf.size, err);
     buf_release(&buf);
@@ -147,11 +154,29 @@ static bool get_facts(const struct json_value *root, struct trt_sidecar *s)
            get_text(root, "made_by", s->made_by, sizeof(s->made_by));
 }
 
-enum tare_status trt_sidecar_read(const char *engine, struct trt_sidecar *sidecar,
-                                  struct tare_err *err)
+enum tare_status trt_sidecar_parse(const char *text, size_t size, const char *path,
+                                   struct trt_sidecar *sidecar, struct tare_err *err)
 {
     struct tare_err inner = TARE_ERR_INIT;
     struct json_tree *tree = NULL;
+    enum tare_status status = TARE_OK;
+
+    memset(sidecar, 0, sizeof(*sidecar));
+    if (json_parse(text, size, &tree, &inner) != TARE_OK)
+        status = tare_fail(err, TARE_BADDATA, "'%s' is damaged: %s", path, inner.text);
+    else if (json_int(json_get(json_root(tree), "format"), 0) != FORMAT)
+        status = tare_fail(err, TARE_BADDATA, "'%s' does not describe an engine: need format %d",
+                           path, FORMAT);
+    else if (!get_key(json_root(tree), sidecar) || !get_facts(json_root(tree), sidecar))
+        status = tare_fail(err, TARE_BADDATA,
+                           "'%s' is damaged: a field is absent or out of its range", path);
+    json_free(tree);
+    return status;
+}
+
+enum tare_status trt_sidecar_read(const char *engine, struct trt_sidecar *sidecar,
+                                  struct tare_err *err)
+{
     char path[FILE_MAX_PATH], *text = NULL;
     size_t size = 0;
     enum tare_status status = trt_sidecar_path(engine, path, sizeof(path), err);
@@ -162,17 +187,8 @@ enum tare_status trt_sidecar_read(const char *engine, struct trt_sidecar *sideca
     if (!file_exists(path))
         return tare_fail(err, TARE_ABSENT, "no '%s': it is not known what the engine is for", path);
     status = file_read(path, MAX_BYTES, &text, &size, err);
-    if (status != TARE_OK)
-        return status;
-    if (json_parse(text, size, &tree, &inner) != TARE_OK)
-        status = tare_fail(err, TARE_BADDATA, "'%s' is damaged: %s", path, inner.text);
-    else if (json_int(json_get(json_root(tree), "format"), 0) != FORMAT)
-        status = tare_fail(err, TARE_BADDATA, "'%s' does not describe an engine: need format %d",
-                           path, FORMAT);
-    else if (!get_key(json_root(tree), sidecar) || !get_facts(json_root(tree), sidecar))
-        status = tare_fail(err, TARE_BADDATA,
-                           "'%s' is damaged: a field is absent or out of its range", path);
-    json_free(tree);
+    if (status == TARE_OK)
+        status = trt_sidecar_parse(text, size, path, sidecar, err);
     free(text);
     return status;
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "tare/status.h"
 
 struct trt_sidecar {
@@ -54,6 +55,12 @@ enum tare_status trt_sidecar_write(const char *engine, const struct trt_sidecar 
 /* TARE_ABSENT if there is none; TARE_BADDATA if it is damaged. Does not look at the engine. */
 enum tare_status trt_sidecar_read(const char *engine, struct trt_sidecar *sidecar,
                                   struct tare_err *err);
+
+/* The text of a sidecar, and from it: as above. path is named in messages. out: the caller's. */
+enum tare_status trt_sidecar_put(const struct trt_sidecar *sidecar, struct buf *out,
+                                 struct tare_err *err);
+enum tare_status trt_sidecar_parse(const char *text, size_t size, const char *path,
+                                   struct trt_sidecar *sidecar, struct tare_err *err);
 
 /* Compares an engine with its sidecar: TARE_BADDATA for one that was cut or changed since. */
 enum tare_status trt_sidecar_check(const char *engine, const struct trt_sidecar *sidecar,

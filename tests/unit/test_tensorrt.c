@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
-#include "tensorrt/trt_calls.h"
+#include "tensorrt/trt_build_inner.h"
 #include "tensorrt/trt_sidecar.h"
 #include "tensorrt/trtexec.h"
 
@@ -325,6 +325,45 @@ static void a_logger_has_the_layout_of_its_flavour(void)
     }
 }
 
+/* --- calibration caches --------------------------------------------------------------------------
+ */
+
+static enum tare_status check_cache(const char *text, struct tare_err *err)
+{
+    return trt_calibration_check(text, strlen(text), "n.cache", 8601, err);
+}
+
+static void a_damaged_calibration_cache_is_refused(void)
+{
+#define HEAD "TRT-8601-EntropyCalibration2"
+    static const char *const damaged[] = {
+        "",
+        "TRT-",
+        "TRT-8601-MinMaxCalibration\nimages: 3c010a14\n",
+        HEAD "3\nimages: 3c010a14\n",
+        HEAD "\nimages",
+        HEAD "\nimages: ",
+        HEAD "\nimages: 3c010a14\n/model.0/Conv_output_0: 3d01zz",
+        HEAD "\nimages: 3c010a14f\n",
+        HEAD "\nimages: 7fc00000\n", /* not a number */
+        HEAD "\nimages: 7f800000\n",
+        HEAD "\nimages: bc010a14\n", /* below 0 */
+        HEAD "\n: 3c010a14\n",
+    };
+    struct tare_err why = TARE_ERR_INIT;
+
+    CHECK_OK(check_cache(HEAD "\nimages: 3c010a14\n(Unnamed Layer* 3) [a: b]: 0\n", err));
+    CHECK_OK(check_cache(HEAD, err));
+    for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++)
+        CHECK(check_cache(damaged[i], NULL) == TARE_BADDATA);
+    CHECK(trt_calibration_check(HEAD "\nimages: 3c010a14\n\0", sizeof(HEAD "\nimages: 3c010a14\n"),
+                                "n.cache", 8601, &why) == TARE_BADDATA);
+    CHECK(check_cache("TRT-99999999999999999999"
+                      "-EntropyCalibration2",
+                      NULL) == TARE_UNSUPPORTED);
+#undef HEAD
+}
+
 /* --- sidecars ------------------------------------------------------------------------------------
  */
 
@@ -584,6 +623,7 @@ static void trtexec_differs_between_versions(void)
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
+        {"a_damaged_calibration_cache_is_refused", a_damaged_calibration_cache_is_refused},
         {"slots_are_where_the_headers_have_them", slots_are_where_the_headers_have_them},
         {"rtx_gives_back_what_is_set", rtx_gives_back_what_is_set},
         {"rtx_gives_back_flags_and_pools", rtx_gives_back_flags_and_pools},
