@@ -1,9 +1,11 @@
 #include "export/engine_store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define HASH_SHOWN 12 /* of 64 digits, in a name */
@@ -103,7 +105,7 @@ static enum tare_status make_key(const struct engine_order *order, struct engine
     (void)snprintf(key->precision, sizeof(key->precision), "%s",
                    order->precision ? order->precision : made->model.precision);
     memcpy(key->model_sha256, made->model.sha256, sizeof(key->model_sha256));
-    (void)snprintf(key->model, sizeof(key->model), "%.250s", file_base_name(order->model));
+    (void)snprintf(key->model, sizeof(key->model), "%.255s", file_base_name(order->model));
     (void)snprintf(key->made_by, sizeof(key->made_by), "%s", order->made_by);
     (void)snprintf(key->built_on, sizeof(key->built_on), "%s", made->machine.gpu);
     key->max_batch = made->model.dynamic ? (order->max_batch > 0 ? order->max_batch : 1) : 0;
@@ -115,6 +117,21 @@ static enum tare_status make_key(const struct engine_order *order, struct engine
                               : TARE_OK;
 }
 
+/* Sidecar and engine are replaced together: the folder is held meanwhile, by whoever else builds
+ * the same. -1 where that cannot be done; then at worst an engine is refused by its sidecar. */
+static int hold_folder(const char *engine)
+{
+    size_t length = (size_t)(file_base_name(engine) - engine);
+    char folder[FILE_MAX_PATH];
+    int fd;
+
+    (void)snprintf(folder, sizeof(folder), "%.*s", length ? (int)length : 1, length ? engine : ".");
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)flock(fd, LOCK_EX);
+    return fd;
+}
+
 /* What is there under the name: *reused if it is what was asked for, else an error. */
 static enum tare_status look(const struct engine_order *order, struct engine_made *made,
                              struct tare_err *err)
@@ -123,16 +140,22 @@ static enum tare_status look(const struct engine_order *order, struct engine_mad
     struct trt_sidecar is;
     char text[160];
     enum tare_status status;
+    bool differs;
+    int folder;
 
     if (order->rebuild || !file_exists(made->path))
         return TARE_OK;
+    folder = hold_folder(made->path);
     status = trt_sidecar_read(made->path, &is, &inner);
-    if (status == TARE_OK && trt_sidecar_differs(&is, &made->sidecar, text, sizeof(text)))
+    differs = status == TARE_OK && trt_sidecar_differs(&is, &made->sidecar, text, sizeof(text));
+    if (status == TARE_OK && !differs)
+        status = trt_sidecar_check(made->path, &is, &inner);
+    if (folder >= 0)
+        (void)close(folder);
+    if (differs)
         return tare_fail(err, TARE_FAILED,
                          "'%.200s' is there and %s: name another file, or --rebuild", made->path,
                          text);
-    if (status == TARE_OK)
-        status = trt_sidecar_check(made->path, &is, &inner);
     if (status != TARE_OK)
         return tare_fail(err, status == TARE_ABSENT ? TARE_FAILED : status,
                          "cannot use what is there: %.380s; --rebuild replaces it", inner.text);
@@ -184,13 +207,18 @@ static enum tare_status publish(const char *part, const char *timing, struct eng
 {
     struct trt_sidecar *sidecar = &made->sidecar;
     enum tare_status status = file_sha256(part, sidecar->engine_sha256, err);
+    int folder;
 
     if (status == TARE_OK && timing[0] && file_exists(timing))
         status = file_sha256(timing, sidecar->timing_cache_sha256, err);
-    if (status == TARE_OK)
-        status = trt_sidecar_write(made->path, sidecar, err);
+    if (status != TARE_OK)
+        return status;
+    folder = hold_folder(made->path);
+    status = trt_sidecar_write(made->path, sidecar, err);
     if (status == TARE_OK && rename(part, made->path) != 0)
         status = tare_fail(err, TARE_IO, "cannot write '%s': %s", made->path, strerror(errno));
+    if (folder >= 0)
+        (void)close(folder);
     return status;
 }
 
@@ -215,7 +243,14 @@ static enum tare_status build(struct engine_builder *builder, const struct engin
     struct trt_build_facts facts;
     enum tare_status status = name_timing(order, made, timing, err);
 
-    (void)snprintf(part, sizeof(part), "%s.%ld", made->path, (long)getpid());
+    (void)snprintf(part, sizeof(part), "%s.XXXXXX", made->path);
+    if (status == TARE_OK) { /* a process id is not its own in a container */
+        int fd = mkostemp(part, O_CLOEXEC);
+
+        if (fd < 0)
+            return tare_fail(err, TARE_IO, "cannot make '%s': %s", part, strerror(errno));
+        (void)close(fd);
+    }
     job.timing_cache = timing[0] ? timing : NULL;
     if (status == TARE_OK)
         status = convert(order, made, converted, err);

@@ -8,6 +8,7 @@ import os
 import pathlib
 import platform
 import shutil
+import subprocess
 
 import onnx
 import pytest
@@ -353,6 +354,28 @@ def test_a_timing_cache_is_kept_and_used(tare, models, tmp_path):
     assert build("--timing-cache", "none").endswith(" timing 0 0")
     made = plan(tare, models["fp32"], "-o", tmp_path / "n.plan", env=environment)
     assert engine_text(made).endswith(" timing 0 0")  # beside a named file nothing else is put
+
+
+def test_two_that_build_the_same_file_at_once(tare, models, tmp_path):
+    path = tmp_path / "one of two.plan"
+    environment = standin(version=100300)
+    for _ in range(8):
+        both = [subprocess.Popen([ROOT / "bin/tare", "plan", models["fp32"], "-p", precision, "-q",
+                                  "--rebuild", "-o", path],
+                                 env=environment, stdout=subprocess.DEVNULL)
+                for precision in ("fp32", "fp16")]
+        assert [one.wait() for one in both] == [0, 0]
+        sidecar = json.loads(pathlib.Path(f"{path}.json").read_text())
+        assert sidecar["engine_sha256"] == sha256(path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, path.name + ".json"]
+
+
+def test_a_name_as_long_as_names_get(tare, models, tmp_path):
+    name = "é" * 125 + ".onnx"
+    (tmp_path / name).write_bytes(models["fp32"].read_bytes())
+    arguments = (tmp_path / name, "-o", tmp_path / "x.plan")
+    plan(tare, *arguments, env=standin(version=100300))
+    assert plan(tare, *arguments, env=standin(version=100300))["reused"]
 
 
 def test_a_library_builds_for_its_own_gpu_alone(tare, models, tmp_path):
