@@ -30,9 +30,10 @@ use_runtimes() {
         found=$(first_library "$library")
         [ -n "$found" ] || die "no libonnxruntime.so at '$library'"
     elif [ -n "$python" ]; then
-        found=$(first_library $("$python" -c 'import importlib.util as u
+        package=$("$python" -c 'import importlib.util as u
 s = u.find_spec("onnxruntime")
-print(*(s.submodule_search_locations if s else ()))' 2>/dev/null || true))
+print(*(s.submodule_search_locations if s else ()), sep="\n")' 2>/dev/null | head -n 1 || true)
+        [ -z "$package" ] || found=$(first_library "$package")
     fi
     [ -n "$found" ] || return 0
     export TARE_ONNXRUNTIME="${TARE_ONNXRUNTIME:-$found}"

@@ -34,7 +34,7 @@ die() {
 
 while getopts o:p:l:s:h option; do
     case $option in
-    o) out=$OPTARG ;;
+    o) out=${OPTARG%"${OPTARG##*[!/]}"} ;; # without slashes at its end: the bundle lies beside it
     p) python=$OPTARG ;;
     l) library=$OPTARG ;;
     s) study=$OPTARG ;;

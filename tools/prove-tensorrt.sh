@@ -98,7 +98,7 @@ if [ "${1:-}" = --check ]; then
 fi
 while getopts o:p:l:s:h option; do # the others are passed on as they are
     case $option in
-    o) out=$OPTARG ;;
+    o) out=${OPTARG%"${OPTARG##*[!/]}"} ;;
     p) python=$OPTARG ;;
     l) library=$OPTARG ;;
     s) ;;
