@@ -26,6 +26,8 @@ static enum tare_status count_devices(const struct cuda_driver *driver, int *cou
         return tare_fail(err, TARE_BROKEN, "NVIDIA's driver does not count its devices: %s",
                          cuda_error_name(driver, result, room));
     }
+    if (*count > MAX_DEVICE + 1)
+        *count = MAX_DEVICE + 1;
     if (*count < 1)
         return tare_fail(err, TARE_ABSENT, "NVIDIA's driver knows of no device");
     return TARE_OK;
@@ -113,7 +115,12 @@ static enum tare_status read_facts(const struct cuda_driver *driver, int index, 
     printable(facts->name);
     printable(facts->pci);
     write_uuid(uuid, facts->uuid, sizeof(facts->uuid));
-    facts->memory_bytes = (int64_t)bytes;
+    facts->memory_bytes = bytes <= INT64_MAX ? (int64_t)bytes : 0;
+    if (facts->major < 1 || facts->major > 99 || facts->minor < 0 || facts->minor > 9)
+        return tare_fail(err, TARE_BROKEN,
+                         "NVIDIA's driver says that cuda:%d is of architecture "
+                         "%d.%d",
+                         index, facts->major, facts->minor);
     return TARE_OK;
 }
 

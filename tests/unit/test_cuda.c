@@ -431,9 +431,24 @@ static void a_context_is_a_threads(void)
     CHECK(live("live") == 0);
 }
 
+static void believes_no_odd_answer(void)
+{
+    struct cuda_facts facts;
+    int count = 0;
+
+    play("devices=2000000000,sm=86");
+    CHECK_OK(cuda_count(&count, err));
+    CHECK(count >= 1 && count <= 1024);
+    play("devices=1,sm=2000000000");
+    CHECK(cuda_device_facts(0, &facts, NULL) == TARE_BROKEN);
+    play("devices=1,sm=0");
+    CHECK(cuda_device_facts(0, &facts, NULL) == TARE_BROKEN);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
+        {"believes_no_odd_answer", believes_no_odd_answer},
         {"says_what_is_missing", says_what_is_missing},
         {"refuses_what_is_not_the_driver", refuses_what_is_not_the_driver},
         {"says_why_the_driver_does_not_start", says_why_the_driver_does_not_start},
