@@ -170,7 +170,7 @@ enum tare_status ort_read_provider(const struct tare_session *session,
     enum ort_provider provider = ort_provider_of(options);
     bool int8 = provider == ORT_CUDA && strcmp(options->precision, "int8") == 0;
     bool stand_in = session->device && cuda_facts_of(session->device->cuda)->stand_in;
-    char names[300] = "", copies[32] = "", notes[NOTES_BYTES];
+    char names[300] = "", copies[29] = "", notes[NOTES_BYTES];
     enum tare_status status = TARE_OK;
 
     text[0] = '\0';
