@@ -58,6 +58,10 @@ static enum tare_status check(const struct trtexec_wish *w, struct tare_err *err
         return tare_fail(
             err, TARE_UNSUPPORTED,
             "a DLA takes INT8 by a calibration cache with the fp32 model, not by Q/DQ");
+    for (const char *c = w->input; c && *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return tare_fail(err, TARE_UNSUPPORTED,
+                             "the name of the input has a control character");
     if (w->dla_core >= 0 && is(w->precision, "fp32"))
         return tare_fail(err, TARE_UNSUPPORTED, "a DLA computes in fp16 or int8, not in fp32");
     return TARE_OK;

@@ -618,6 +618,9 @@ static void trtexec_differs_between_versions(void)
                      "--skipInference");
     wish.flavour = TRT_11;
     CHECK(trtexec_write(&wish, &(struct trtexec_command){0}, NULL) == TARE_UNSUPPORTED);
+    wish.flavour = TRT_10;
+    wish.input = "a\033[2J"; /* nothing for a terminal */
+    CHECK(trtexec_write(&wish, &(struct trtexec_command){0}, NULL) == TARE_UNSUPPORTED);
 }
 
 int main(int argc, char **argv)
