@@ -16,18 +16,6 @@ const struct tare_option_info engine_options[] = {
     {0},
 };
 
-/* TensorRT has no error numbers: that memory ran out is in its words only. */
-static bool speaks_of_memory(const char *said)
-{
-    static const char *const words[] = {"out of memory", "Out of memory", "OutOfMemory",
-                                        "OUT_OF_MEMORY", "could not be allocated"};
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        if (strstr(said, words[i]))
-            return true;
-    return false;
-}
-
 enum tare_status engine_refused(struct tare_session *session, enum tare_status status,
                                 const char *what, struct tare_err *err)
 {
@@ -35,8 +23,8 @@ enum tare_status engine_refused(struct tare_session *session, enum tare_status s
 
     (void)trt_logger_said(session->logger, said, sizeof(said));
     (void)snprintf(text, sizeof(text), "cannot %.200s: %.245s", what, said);
-    return speaks_of_memory(said) ? cuda_no_memory(session->cuda, text, err)
-                                  : tare_fail(err, status, "cannot %s: %.300s", what, said);
+    return trt_speaks_of_memory(said) ? cuda_no_memory(session->cuda, text, err)
+                                      : tare_fail(err, status, "cannot %s: %.300s", what, said);
 }
 
 /* TensorRT for RTX is made for Turing to Ada and for desktop Blackwell, not for data centres'. */

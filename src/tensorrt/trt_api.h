@@ -167,6 +167,9 @@ void *trt_logger_object(struct trt_logger *logger);
 /* The first errors that TensorRT reported since the last trt_logger_clear(), on one line, or else
  * its last warning; "it says nothing" if neither. Returns text. */
 const char *trt_logger_said(struct trt_logger *logger, char *text, size_t text_bytes);
+
+/* TensorRT has no error numbers: that memory ran out is in its words only. */
+bool trt_speaks_of_memory(const char *said);
 size_t trt_logger_errors(struct trt_logger *logger);
 void trt_logger_clear(struct trt_logger *logger);
 

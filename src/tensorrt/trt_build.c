@@ -30,8 +30,9 @@ enum tare_status trt_build_fail(struct trt_build *build, const char *what, struc
 {
     char said[400];
 
-    return tare_fail(err, TARE_FAILED, "%s cannot %s: %s", build->library.name, what,
-                     trt_logger_said(build->logger, said, sizeof(said)));
+    (void)trt_logger_said(build->logger, said, sizeof(said));
+    return tare_fail(err, trt_speaks_of_memory(said) ? TARE_NOMEM : TARE_FAILED, "%s cannot %s: %s",
+                     build->library.name, what, said);
 }
 
 static enum tare_status open_builder(struct trt_build *build, struct tare_err *err)

@@ -146,3 +146,14 @@ void trt_logger_clear(struct trt_logger *logger)
     logger->warning[0] = '\0';
     (void)pthread_mutex_unlock(&logger->lock);
 }
+
+bool trt_speaks_of_memory(const char *said)
+{
+    static const char *const words[] = {"out of memory", "Out of memory", "OutOfMemory",
+                                        "OUT_OF_MEMORY", "could not be allocated"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(said, words[i]))
+            return true;
+    return false;
+}

@@ -48,8 +48,8 @@ static bool holds(const struct tensors *tensors, const void *tensor)
 }
 
 /* Room for every tensor of a network. */
-static bool make_room(enum trt_flavour flavour, const void *network, int32_t layers,
-                      struct tensors *tensors)
+static enum tare_status make_room(enum trt_flavour flavour, const void *network, int32_t layers,
+                                  struct tensors *tensors, struct tare_err *err)
 {
     size_t count = 1, room = 64;
 
@@ -58,14 +58,17 @@ static bool make_room(enum trt_flavour flavour, const void *network, int32_t lay
         int32_t outputs = layer ? trt_call_int(flavour, layer, TRT_LAYER_OUTPUTS) : -1;
 
         if (outputs < 0 || outputs > MAX_TENSORS)
-            return false;
+            return tare_fail(err, TARE_BROKEN, "TensorRT reports %d outputs of layer %d",
+                             (int)outputs, (int)i);
         count += (size_t)outputs;
     }
     while (room < 2 * count)
         room *= 2;
     tensors->mask = room - 1;
     tensors->slots = calloc(room, sizeof(*tensors->slots));
-    return tensors->slots != NULL;
+    return tensors->slots ? TARE_OK
+                          : tare_fail(err, TARE_NOMEM, "out of memory for the tensors of %d layers",
+                                      (int)layers);
 }
 
 /* --- what holds 8 bits --- */
@@ -141,12 +144,14 @@ enum tare_status trt_network_count(enum trt_flavour flavour, const void *network
 {
     int32_t layers = trt_call_int(flavour, network, TRT_NETWORK_LAYERS);
     struct tensors tensors = {0};
+    enum tare_status status;
 
     *facts = (struct trt_network_facts){.layers = layers};
     if (layers < 0 || layers > MAX_LAYERS)
         return tare_fail(err, TARE_BROKEN, "TensorRT reports a network of %d layers", (int)layers);
-    if (!make_room(flavour, network, layers, &tensors))
-        return tare_fail(err, TARE_NOMEM, "no room for the tensors of %d layers", (int)layers);
+    status = make_room(flavour, network, layers, &tensors, err);
+    if (status != TARE_OK)
+        return status;
     for (int32_t i = 0; i < layers; i++) {
         const void *layer = trt_call_object_at(flavour, network, TRT_NETWORK_LAYER, i);
         int32_t type = trt_call_int(flavour, layer, TRT_LAYER_TYPE);
