@@ -370,9 +370,11 @@ def test_tensorrt_for_rtx_is_not_there(model, tmp_path, monkeypatch):
 
 
 def test_tensorrt_for_rtx_by_its_real_library(model, monkeypatch):
-    library = os.environ.get("TARE_NV_TENSORRT_RTX", "")
-    if not os.path.exists(library):
-        pytest.skip("TARE_NV_TENSORRT_RTX names no library of the wheel")
+    library = (ROOT / ".deps/tensorrt/onnxruntime_ep_nv_tensorrt_rtx" /
+               "libonnxruntime_providers_nv_tensorrt_rtx.so")
+    if not library.exists():
+        pytest.skip("no TensorRT for RTX: run 'tools/setup tensorrt'")
+    monkeypatch.setenv("TARE_NV_TENSORRT_RTX", str(library))
     with pytest.raises(TareError) as error:
         on_device(model, provider="nvtensorrtrtx", library=REAL).close()
     assert re.search("no 'lib(cuda|nvidia-ml).so.1' on this machine|has no device 'cuda:0'",
