@@ -16,23 +16,6 @@ bool bench_half_wanted(const struct study_cell *cell)
     return strcmp(cell->precision, "fp16") == 0 && strcmp(cell->device, "cpu") != 0;
 }
 
-/* One that cannot be read is not ours, which are written whole or not at all. */
-static bool is_good(const char *path, const char *recipe)
-{
-    struct onnx_model model;
-    const char *made_by;
-    bool good;
-
-    if (!file_exists(path))
-        return false;
-    if (onnx_read(path, &model, NULL) != TARE_OK)
-        return true;
-    made_by = onnx_metadata(model.proto, QUANTIZE_RECIPE);
-    good = !made_by || strcmp(made_by, recipe) == 0;
-    onnx_model_release(&model);
-    return good;
-}
-
 static enum tare_status convert(struct onnx_model *model, const char *recipe, const char *path,
                                 struct tare_err *err)
 {
@@ -59,7 +42,7 @@ enum tare_status bench_half_make(const char *fp32_path, const char *path, struct
     if (status != TARE_OK)
         return status;
     (void)snprintf(recipe, sizeof(recipe), "%s fp16 model %.16s", TARE_VERSION, hex);
-    if (is_good(path, recipe))
+    if (quantize_is_current(path, recipe))
         return TARE_OK;
     status = onnx_read(fp32_path, &model, err);
     if (status != TARE_OK)

@@ -9,7 +9,6 @@
 #include "cmd/progress.h"
 #include "cmd/quantize_int8.h"
 #include "cmd/version.h"
-#include "onnx/onnx_read.h"
 #include "quantize/quantize.h"
 
 static const char *option_of(const struct study_cell *cell, const char *name)
@@ -63,24 +62,6 @@ static enum tare_status make_recipe(const char *fp32_path, const char *pictures,
     return status;
 }
 
-/* Whether the file is there and is not one of ours that is out of date. One that cannot be read is
- * not ours, which are written whole or not at all: its row will say what is wrong with it. */
-static bool is_good(const char *path, const char *recipe)
-{
-    struct onnx_model model;
-    const char *made_by;
-    bool good;
-
-    if (!file_exists(path))
-        return false;
-    if (onnx_read(path, &model, NULL) != TARE_OK)
-        return true;
-    made_by = onnx_metadata(model.proto, QUANTIZE_RECIPE);
-    good = !made_by || strcmp(made_by, recipe) == 0;
-    onnx_model_release(&model);
-    return good;
-}
-
 /* --- making it --- */
 
 static void show(double share, void *data)
@@ -110,7 +91,7 @@ enum tare_status bench_int8_make(const char *fp32_path, const char *pictures, co
 
     (void)quantize_profile(target, quantize_saturates_here(), &options.profile);
     status = make_recipe(fp32_path, pictures, &options.profile, recipe, err);
-    if (status != TARE_OK || is_good(path, recipe))
+    if (status != TARE_OK || quantize_is_current(path, recipe))
         return status;
     progress_start(&progress, quiet);
     status = quantize_model(&options, &report, err);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/cpu.h"
+#include "base/file.h"
 #include "onnx/onnx_cost.h"
 #include "onnx/onnx_graph.h"
 #include "onnx/onnx_read.h"
@@ -387,4 +388,20 @@ void quantize_release_layers(struct quantize_layers *layers)
 {
     arena_release(&layers->arena);
     memset(layers, 0, sizeof(*layers));
+}
+
+bool quantize_is_current(const char *path, const char *recipe)
+{
+    struct onnx_model model;
+    const char *made_by;
+    bool current;
+
+    if (!file_exists(path))
+        return false;
+    if (onnx_read(path, &model, NULL) != TARE_OK)
+        return true;
+    made_by = onnx_metadata(model.proto, QUANTIZE_RECIPE);
+    current = !made_by || strcmp(made_by, recipe) == 0;
+    onnx_model_release(&model);
+    return current;
 }

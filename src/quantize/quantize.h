@@ -79,4 +79,11 @@ enum tare_status quantize_list_layers(const struct quantize_options *options,
                                       struct quantize_layers *layers, struct tare_err *err);
 void quantize_release_layers(struct quantize_layers *layers);
 
+/*
+ * Whether a file is there and is not one that tare made of something else than this recipe says.
+ * One that cannot be read is none of tare's, which are written whole or not at all: whoever opens
+ * it will say what is wrong with it.
+ */
+bool quantize_is_current(const char *path, const char *recipe);
+
 #endif
