@@ -11,20 +11,13 @@
 #include "cmd/version.h"
 #include "quantize/quantize.h"
 
-static const char *option_of(const struct study_cell *cell, const char *name)
-{
-    for (size_t i = 0; i < cell->option_count; i++)
-        if (strcmp(cell->options[i].name, name) == 0)
-            return cell->options[i].value;
-    return "";
-}
-
 const char *bench_int8_target(const struct study_cell *cell)
 {
+    const char *provider = study_option_of(cell, "provider");
+
     if (strcmp(cell->device, "cpu") != 0)
         return "tensorrt";
-    if (strcmp(cell->runtime, "openvino") == 0 ||
-        strcmp(option_of(cell, "provider"), "openvino") == 0)
+    if (strcmp(cell->runtime, "openvino") == 0 || (provider && strcmp(provider, "openvino") == 0))
         return "openvino";
     return "cpu";
 }

@@ -25,14 +25,6 @@ static bool is_here(const struct study_cell *cell)
            look.status == TARE_OK;
 }
 
-static const char *option_of(const struct study_cell *cell, const char *name)
-{
-    for (size_t i = 0; i < cell->option_count; i++)
-        if (strcmp(cell->options[i].name, name) == 0)
-            return cell->options[i].value;
-    return NULL;
-}
-
 static void show_step(const char *what, void *data)
 {
     const struct study_cell *cell = data;
@@ -51,7 +43,7 @@ static void say_why(struct study_cell *cell, const char *why)
 enum tare_status bench_plan_make(struct study_cell *cell, const char *folder, bool quiet,
                                  struct tare_err *err)
 {
-    const char *dla = option_of(cell, "dla");
+    const char *dla = study_option_of(cell, "dla");
     struct tare_err why = TARE_ERR_INIT;
     struct engine_made made;
     struct engine_order order = {
@@ -59,7 +51,7 @@ enum tare_status bench_plan_make(struct study_cell *cell, const char *folder, bo
         .architecture = "this",
         .precision = cell->precision,
         .output = folder,
-        .library = option_of(cell, "library"),
+        .library = study_option_of(cell, "library"),
         .made_by = "tare " TARE_VERSION,
         .max_batch = cell->batch,
         .dla_core = dla ? (int32_t)strtol(dla, NULL, 10) : -1,

@@ -68,10 +68,9 @@ static const struct served_option {
 /* The value of an option; fallback if the cell does not set it. */
 static int64_t option_of(const struct study_cell *cell, const char *name, int64_t fallback)
 {
-    for (size_t i = 0; i < cell->option_count; i++)
-        if (strcmp(cell->options[i].name, name) == 0)
-            return strtoll(cell->options[i].value, NULL, 10);
-    return fallback;
+    const char *value = study_option_of(cell, name);
+
+    return value ? strtoll(value, NULL, 10) : fallback;
 }
 
 static enum tare_status check_option(const struct study_option *option, struct tare_err *err)

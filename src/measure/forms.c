@@ -21,17 +21,9 @@ const struct forms_setting *forms_settings(size_t *count)
     return settings;
 }
 
-static const char *option_value(const struct study_cell *cell, const char *name)
-{
-    for (size_t i = 0; i < cell->option_count; i++)
-        if (strcmp(cell->options[i].name, name) == 0)
-            return cell->options[i].value;
-    return NULL;
-}
-
 const struct forms_setting *forms_quiet(const struct study_cell *cell)
 {
-    const char *plugin = study_cell_plugin(cell), *provider = option_value(cell, "provider");
+    const char *plugin = study_cell_plugin(cell), *provider = study_option_of(cell, "provider");
 
     if (provider && strcmp(provider, "openvino") == 0)
         return NULL;
@@ -58,7 +50,7 @@ static const struct forms_setting *new_setting(const struct study_cell *cell)
 {
     const struct forms_setting *setting = forms_quiet(cell);
 
-    return setting && !option_value(cell, setting->option) ? setting : NULL;
+    return setting && !study_option_of(cell, setting->option) ? setting : NULL;
 }
 
 /* The quiet form of a cell. Beside its default it needs a name of its own. */

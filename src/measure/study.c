@@ -55,6 +55,14 @@ size_t study_find_cell(const struct study *study, const char *name)
     return i;
 }
 
+const char *study_option_of(const struct study_cell *cell, const char *name)
+{
+    for (size_t i = 0; i < cell->option_count; i++)
+        if (strcmp(cell->options[i].name, name) == 0)
+            return cell->options[i].value;
+    return NULL;
+}
+
 enum tare_status study_set_option(struct study_cell *cell, const char *name, const char *value,
                                   struct tare_err *err)
 {

@@ -169,6 +169,9 @@ size_t study_find_cell(const struct study *study, const char *name);
 enum tare_status study_set_option(struct study_cell *cell, const char *name, const char *value,
                                   struct tare_err *err);
 
+/* The value of a cell's option; NULL if the cell does not set it. */
+const char *study_option_of(const struct study_cell *cell, const char *name);
+
 /* Derives the lines, if there are none (see above). */
 enum tare_status study_derive_lines(struct study *study, struct tare_err *err);
 
