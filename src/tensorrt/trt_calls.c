@@ -10,11 +10,6 @@ trt_function trt_call_find(enum trt_flavour flavour, const void *object, enum tr
     return trt_slot(object, slot);
 }
 
-bool trt_call_has(enum trt_flavour flavour, enum trt_build_call call)
-{
-    return trt_build_slot(flavour, call) != TRT_LACKS;
-}
-
 int32_t trt_call_int(enum trt_flavour flavour, const void *object, enum trt_build_call call)
 {
     return ((int32_t(*)(void *))trt_call_find(flavour, object, call))(trt_impl(object));

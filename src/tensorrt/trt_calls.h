@@ -12,8 +12,6 @@
 /* The function itself, for one of another shape. */
 trt_function trt_call_find(enum trt_flavour flavour, const void *object, enum trt_build_call call);
 
-bool trt_call_has(enum trt_flavour flavour, enum trt_build_call call);
-
 int32_t trt_call_int(enum trt_flavour flavour, const void *object, enum trt_build_call call);
 int32_t trt_call_int_at(enum trt_flavour flavour, const void *object, enum trt_build_call call,
                         int32_t index);
